@@ -1,0 +1,103 @@
+package store
+
+import "time"
+
+// Field names a column that lists can be filtered and sorted by. Which fields a list has is told beside them; any
+// other is an error of the program.
+type Field string
+
+// The fields of requests, schedules, effects and events.
+const (
+	FieldID          Field = "id"
+	FieldProvider    Field = "provider"
+	FieldScope       Field = "scope"
+	FieldRole        Field = "role"
+	FieldPrincipal   Field = "principal"
+	FieldKind        Field = "kind"        // requests, schedules: pim.Kind as int
+	FieldAction      Field = "action"      // requests: pim.Action as int
+	FieldStatus      Field = "status"      // requests: pim.Status as int
+	FieldType        Field = "type"        // schedules: pim.AssignmentType as int
+	FieldEnding      Field = "ending"      // schedules: pim.Ending as int
+	FieldStart       Field = "start"       // schedules: of the window
+	FieldEnd         Field = "end"         // schedules: of the whole span; none sorts last and compares greater than any
+	FieldCreated     Field = "created"     // requests, schedules
+	FieldCompleted   Field = "completed"   // requests
+	FieldRequest     Field = "request"     // schedules: made by; events: about
+	FieldTarget      Field = "target"      // requests: target schedule
+	FieldEligibility Field = "eligibility" // schedules: activated from
+	FieldCreatedBy   Field = "createdBy"   // requests: the actor's principal
+	FieldSchedule    Field = "schedule"    // effects, events
+	FieldState       Field = "state"       // effects
+	FieldStuck       Field = "stuck"       // effects
+	FieldAt          Field = "at"          // events
+	FieldActivity    Field = "activity"    // events: pim.Activity as int
+	FieldActor       Field = "actor"       // events: who asked
+)
+
+// The fields of directory objects.
+const (
+	FieldObjectKind    Field = "objectKind" // directory.Kind as int
+	FieldDisplayName   Field = "displayName"
+	FieldPrincipalName Field = "principalName" // users
+	FieldMail          Field = "mail"          // users
+	FieldMailNickname  Field = "mailNickname"  // users, groups
+	FieldClientID      Field = "clientID"      // service principals
+	FieldEnabled       Field = "enabled"
+)
+
+// Op is a comparison.
+type Op int
+
+// The comparisons.
+const (
+	Eq Op = iota + 1
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+	// Prefix and Contains compare texts without letter case.
+	Prefix
+	Contains
+)
+
+// Filter is a condition on rows: one of And, Or, Not, Compare, In.
+// Texts compare without letter case in display and principal names, mail addresses and nicknames; exactly elsewhere.
+type Filter interface{ filter() }
+
+// And holds when all hold; empty: always.
+type And []Filter
+
+// Or holds when one holds; empty: never.
+type Or []Filter
+
+// Not holds when the other does not.
+type Not struct{ Filter Filter }
+
+// Compare compares a column. Value is a string, int, bool or time.Time, or nil for a column that is none.
+// A none compares unequal to every value and neither less nor greater, except FieldEnd.
+type Compare struct {
+	Field Field
+	Op    Op
+	Value any
+}
+
+// In holds when the column is one of the values.
+type In struct {
+	Field  Field
+	Values []string
+}
+
+func (And) filter()     {}
+func (Or) filter()      {}
+func (Not) filter()     {}
+func (Compare) filter() {}
+func (In) filter()      {}
+
+// Is is the comparison most callers want.
+func Is(f Field, v any) Filter { return Compare{Field: f, Op: Eq, Value: v} }
+
+// LiveAt holds for schedules that hold at t or will hold later.
+func LiveAt(t time.Time) Filter {
+	return And{Is(FieldEnding, 0), Or{Compare{FieldEnd, Gt, t}, Is(FieldEnd, nil)}}
+}

@@ -1,0 +1,185 @@
+// Package store says what Portcullis keeps and how it is read and written. Package storetest is the suite that defines
+// every promise made here; package sqlstore keeps them on SQLite and PostgreSQL.
+//
+// A store knows no rules. It reads the facts that a decision needs in one go, commits an outcome whole or not at all,
+// and lists rows by filter and keyset. All instants are UTC and kept to the microsecond; a zero time is kept as none.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/policy"
+)
+
+var (
+	// ErrNotFound: what was named is not there, or not in that tenant. The caller answers alike for both.
+	ErrNotFound = errors.New("not found")
+	// ErrStale: what was read has changed since. The caller reads and decides again.
+	ErrStale = errors.New("changed meanwhile")
+	// ErrConflict: something with that name or id is there already.
+	ErrConflict = errors.New("already there")
+	// ErrUnavailable: the database cannot be reached or takes no writes now. Nothing was done, or the caller cannot
+	// know: asking again later is safe, for an ask that was committed is found by its id. Answer 503.
+	ErrUnavailable = errors.New("store unavailable")
+)
+
+// Store is all that Portcullis keeps. It is cut by who uses it.
+type Store interface {
+	Cases
+	Work
+	Lists
+	Directory
+	Vault
+	// Ping says whether the store can be read and written now: nil, or an error that wraps ErrUnavailable.
+	Ping(context.Context) error
+	Close() error
+}
+
+// Cases is the way of every decision: read once, commit once.
+type Cases interface {
+	// Case reads what a decision needs, as of one instant. ErrNotFound: the request or schedule that the need names is
+	// not there. Unknown principals, roles and scopes are no errors: the case says so with zero values. Built-in roles
+	// and doors are not in the store: the caller fills them in.
+	Case(context.Context, pim.Need) (pim.Case, error)
+	// Commit writes everything or nothing, and returns when it is durable. ErrStale: the case, one it touches or one it
+	// relies on has changed, or a new request's id is taken (ErrConflict when the case itself has not changed).
+	Commit(context.Context, Commit) error
+	// CommitAll writes several outcomes of different cases, each whole or not at all, and is for the clock's asks and
+	// imports. The result has one error, or nil, for each.
+	CommitAll(context.Context, []Commit) []error
+	// Cases reads many cases at once. A need whose request or schedule is not there gives a case with a zero Key.
+	Cases(context.Context, []pim.Need) ([]pim.Case, error)
+}
+
+// Commit is an outcome with its audit entries in the form they are kept. A zero Key says that no case is concerned, as
+// with an edit of a policy, a change of the directory or the audit of a refusal: then no version but those of Touches,
+// Relies and Policy is tested. Entries are what is logged; the outcome's own Events are not looked at.
+type Commit struct {
+	pim.Outcome
+	Entries []Entry
+	// Policy is the edited policy with Version already raised; nil for all but edits of a policy.
+	Policy *PolicyEdit
+	// Objects and Links are changes of the directory.
+	Objects []directory.Object
+	Deleted []directory.Object
+	Links   []directory.Link
+	Unlinks []directory.Link
+	// Tenant is a new tenant.
+	Tenant *directory.Tenant
+	// Credentials are written whole.
+	Credentials []directory.Credential
+}
+
+// PolicyEdit is a policy as it shall be. It is stale unless the stored version is one less.
+type PolicyEdit struct {
+	Key    pim.RoleKey
+	Policy policy.Policy
+}
+
+// Entry is an audit event with the canonical bytes that are logged, and the hash of its leaf (RFC 6962 §2.1).
+type Entry struct {
+	Event     pim.Event
+	Canonical []byte
+	Leaf      [32]byte
+}
+
+// Due is something whose time has come.
+type Due struct {
+	At       time.Time
+	Tenant   pim.TenantID
+	Schedule pim.ScheduleID // one of both is set
+	Request  pim.RequestID
+}
+
+// Work is what the worker lives by.
+type Work interface {
+	// Due lists up to limit schedules and requests whose Due is at or before now, the earliest first. The next that is
+	// due later, if any, is told by next; zero: nothing is planned.
+	Due(ctx context.Context, now time.Time, limit int) (due []Due, next time.Time, err error)
+	// ClaimEffects leases up to limit effects that are due at now to holder until the lease ends: no other holder gets
+	// them before. next is when the next effect or lease falls due.
+	ClaimEffects(ctx context.Context, holder string, now, until time.Time, limit int) (effects []pim.Effect, next time.Time, err error)
+	// Settle writes what became of a claimed effect and its audit entries, and ends the lease. ErrStale: the effect was
+	// given another intent meanwhile, or the lease was lost; nothing is written and it is simply claimed again.
+	Settle(ctx context.Context, holder string, before, after pim.Effect, entries []Entry) error
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Rows []T
+	// Next continues after the last row; empty at the end.
+	Next Cursor
+	// Count is the number of all rows that match, where it was asked for; else -1.
+	Count int
+}
+
+// Cursor is the sort key of a row, as text per order column; the last part is the id.
+type Cursor []string
+
+// Query says which rows of a list, in which order. The tenant is not optional.
+type Query struct {
+	Tenant pim.TenantID
+	Where  Filter // nil: all
+	// Order is followed by the id, so that it is total. Empty: by id alone.
+	Order []Order
+	After Cursor
+	// Limit is the most rows returned; 0 means 100, the most is 1000.
+	Limit int
+	Count bool
+}
+
+// Order names a column to sort by.
+type Order struct {
+	Field Field
+	Desc  bool
+}
+
+// Lists are the read side.
+type Lists interface {
+	Requests(context.Context, Query) (Page[pim.Request], error)
+	Schedules(context.Context, Query) (Page[pim.Schedule], error)
+	Effects(context.Context, Query) (Page[pim.Effect], error)
+	Events(context.Context, Query) (Page[pim.Event], error)
+	// Policies returns the stored policies; roles that nobody edited have none.
+	Policies(context.Context, pim.TenantID, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
+	// Live streams every schedule of every tenant that holds at now or later, and every link between groups and their
+	// members, to fill the access index. It stops at the first error of yield.
+	Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error
+}
+
+// Directory is who and what is there.
+type Directory interface {
+	Tenants(context.Context) ([]directory.Tenant, error)
+	Objects(context.Context, Query) (Page[directory.Object], error)
+	// ObjectsByID returns those of the ids that are there, in no order.
+	ObjectsByID(ctx context.Context, t pim.TenantID, ids []pim.PrincipalID) ([]directory.Object, error)
+	// Links lists links of a relation from or to an object (the other end empty), with the object at the other end,
+	// ordered by its id.
+	Links(ctx context.Context, t pim.TenantID, r directory.Relation, from, to pim.PrincipalID) ([]directory.Link, error)
+	// GroupsAbove lists every edge on the ways up from a principal through groups, circles included once.
+	GroupsAbove(ctx context.Context, t pim.TenantID, member pim.PrincipalID) ([]directory.Link, error)
+	// MembersBelow lists every edge on the ways down from a group.
+	MembersBelow(ctx context.Context, t pim.TenantID, group pim.PrincipalID) ([]directory.Link, error)
+	Credential(ctx context.Context, t pim.TenantID, principal pim.PrincipalID) (directory.Credential, error)
+	// ReplaceCredential writes after if the stored one still equals before; else ErrStale.
+	ReplaceCredential(ctx context.Context, before, after directory.Credential) error
+}
+
+// Vault keeps small secrets with an end: codes, sessions and refresh tokens of the sign-in, under a hash of their name.
+type Vault interface {
+	// Put writes a value until it expires; an existing one is replaced.
+	PutSecret(ctx context.Context, kind, key string, value []byte, expires time.Time) error
+	// GetSecret reads a value. ErrNotFound: none, or expired.
+	GetSecret(ctx context.Context, kind, key string, now time.Time) ([]byte, error)
+	// TakeSecret reads and deletes a value in one step: of two takers one gets it.
+	TakeSecret(ctx context.Context, kind, key string, now time.Time) ([]byte, error)
+	// SwapSecret replaces a value if it still equals before; else ErrStale.
+	SwapSecret(ctx context.Context, kind, key string, before, after []byte, expires time.Time) error
+	DeleteSecret(ctx context.Context, kind, key string) error
+	// PurgeSecrets deletes what has expired, at most limit rows, and says how many.
+	PurgeSecrets(ctx context.Context, now time.Time, limit int) (int, error)
+}
