@@ -1,0 +1,137 @@
+package pim
+
+import (
+	"sort"
+	"time"
+
+	"portcullis/internal/policy"
+	"portcullis/internal/schedule"
+)
+
+// holds says whether the caller has one of the roles for the whole tenant, actively, now.
+func holds(by Caller, roles ...RoleID) bool {
+	for _, h := range by.Roles {
+		if h.Provider == Directory && h.Scope == Everywhere && contains(roles, h.Role) {
+			return true
+		}
+	}
+	return false
+}
+
+// administers says whether the caller administers directory roles (reference graph-pim §4.2).
+func administers(by Caller) bool {
+	return holds(by, PrivilegedRoleAdministrator, GlobalAdministrator)
+}
+
+// MayAdminister says whether the caller may give, change and take what the key names. PIM's own administration is under
+// PIM: only active roles count. An application does what its token permits, which its dialect has tested.
+func MayAdminister(by Caller, k Key) bool {
+	if by.App() {
+		return true
+	}
+	switch k.Provider {
+	case Directory:
+		return administers(by)
+	case Group:
+		return administers(by) || heldAt(by, Group, Owner, k.Scope)
+	case Resource:
+		return administers(by)
+	default:
+		return false
+	}
+}
+
+func heldAt(by Caller, p Provider, r RoleID, s Scope) bool {
+	for _, h := range by.Roles {
+		if h.Provider == p && h.Role == r && h.Scope == s {
+			return true
+		}
+	}
+	return false
+}
+
+// MayRead says whether the caller may see everybody's requests, schedules and policies of a provider, beside their own
+// (reference graph-pim §4.2).
+func MayRead(by Caller, p Provider) bool {
+	if by.App() {
+		return true
+	}
+	switch p {
+	case Directory, Resource:
+		return holds(by, GlobalReader, SecurityOperator, SecurityReader, SecurityAdministrator,
+			PrivilegedRoleAdministrator, GlobalAdministrator)
+	case Group:
+		return holds(by, GlobalReader, PrivilegedRoleAdministrator, GlobalAdministrator,
+			DirectoryWriters, GroupsAdministrator, IdentityGovernanceAdmin, UserAdministrator)
+	default:
+		return false
+	}
+}
+
+// keepsAdministrator refuses an outcome that leaves the tenant without a usable administrator at any instant from now
+// on (P6), or brings that instant nearer. ended are the schedules that end; fresh is one that begins, or nil.
+func (d *decision) keepsAdministrator(ended []ScheduleID, fresh *Schedule) error {
+	if !d.c.Key.guarded() {
+		return nil
+	}
+	rules := d.c.Policy.Rules
+	before := firstGap(d.now, d.c.Administrators, rules)
+	var after []Standing
+	for _, s := range d.c.Administrators {
+		if !contains(ended, s.Schedule) {
+			after = append(after, s)
+		}
+	}
+	if fresh != nil && d.c.Principal.Kind == UserPrincipal && d.c.Principal.Enabled {
+		after = append(after, Standing{Schedule: fresh.ID, Kind: fresh.Kind, During: fresh.Window})
+	}
+	d.touch(AdministratorsKey(d.c.Key.Tenant), d.c.AdministratorsVersion)
+	return judgeGap(before, firstGap(d.now, after, rules))
+}
+
+// judgeGap refuses when the first instant without an administrator comes nearer. Zero: there is none.
+func judgeGap(before, after time.Time) error {
+	if after.IsZero() || !before.IsZero() && !after.Before(before) {
+		return nil
+	}
+	return refuse(LastAdministrator, "", "the tenant would be left without a usable administrator")
+}
+
+// KeepsAdministrator judges a change that is not a request, such as an edit of the role's policy or a disabled account,
+// by promise P6: before and after are the tenant's standings and the rules of Global Administrator.
+func KeepsAdministrator(now time.Time, before []Standing, rulesBefore policy.Rules, after []Standing, rulesAfter policy.Rules) error {
+	return judgeGap(firstGap(now, before, rulesBefore), firstGap(now, after, rulesAfter))
+}
+
+// firstGap returns the first instant from now on at which nobody is a usable administrator; zero if there is none.
+// Eligible users count only while activating asks nobody for approval: approvers could be gone. Recurrent grants do not
+// count, for they have gaps by nature.
+func firstGap(now time.Time, standings []Standing, rules policy.Rules) time.Time {
+	var spans []schedule.Interval
+	for _, s := range standings {
+		if s.During.Recurrence != nil || s.Kind == Eligibility && rules.Approval.Required {
+			continue
+		}
+		spans = append(spans, s.During.Span())
+	}
+	sort.Slice(spans, func(i, j int) bool { return spans[i].Start.Before(spans[j].Start) })
+	covered := now
+	for _, s := range spans {
+		if s.Start.After(covered) {
+			break
+		}
+		if s.End.IsZero() {
+			return time.Time{}
+		}
+		if s.End.After(covered) {
+			covered = s.End
+		}
+	}
+	return covered
+}
+
+// MayAudit says whether the caller may read the audit log (reference graph-pim §4.2).
+func MayAudit(by Caller) bool {
+	return by.App() || holds(by, GlobalAdministrator, GlobalReader, SecurityAdministrator, SecurityReader,
+		ReportsReader, ComplianceAdministrator)
+}

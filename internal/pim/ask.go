@@ -1,0 +1,88 @@
+package pim
+
+import (
+	"time"
+
+	"portcullis/internal/schedule"
+)
+
+// Caller is who asks: what their token proves, and the roles they hold at this moment.
+type Caller struct {
+	Actor
+	// MFA says that the token proves a second factor freshly enough.
+	MFA bool
+	// Contexts are the authentication contexts (acrs) that the token proves.
+	Contexts []string
+	// Roles are the caller's own active roles, as the access index knows them now.
+	Roles []HeldRole
+}
+
+// App says whether the caller is an application: it does what its token permits, proves no second factor, and never
+// acts for itself or decides an approval.
+func (c Caller) App() bool { return c.Kind == ServicePrincipal }
+
+// HeldRole is one role that a principal holds at an instant.
+type HeldRole struct {
+	Provider Provider
+	Role     RoleID
+	Scope    Scope
+	// Until is when this may change; zero: no end.
+	Until time.Time
+}
+
+// Ask is what somebody wants of a case, or what the clock found due.
+type Ask struct {
+	By     Caller
+	Action Action
+	// Kind says which kind of schedule is meant by the actions that make a request.
+	Kind Kind
+	// Key is what the ask is about; for cancel, approve, deny and the clock it is that of the request or schedule.
+	Key Key
+	// Schedule is when it shall hold.
+	Schedule      schedule.Info
+	Justification string
+	Ticket        Ticket
+	// ValidationOnly decides and stores nothing.
+	ValidationOnly bool
+	// Request is the one to cancel, approve or deny, or that the clock asks about. For actions that make a request it
+	// is the id that the caller chose, or empty.
+	Request RequestID
+	// Target is the schedule that the clock asks about.
+	Target ScheduleID
+	// Stage is the approval stage that is meant; empty: the open one.
+	Stage StageID
+	// Eligibility is the eligibility to activate from where the caller names one; empty: the best one.
+	Eligibility ScheduleID
+}
+
+// Needs says which facts a decision about the ask rests on.
+func (a Ask) Needs() Need {
+	n := Need{Key: a.Key, Actor: a.By.Principal}
+	switch a.Action {
+	case AdminAssign, AdminRenew, SelfDeactivate, SelfExtend, SelfRenew:
+	case AdminUpdate, AdminExtend, AdminRemove:
+		// What only adds an administrator cannot break P6; what ends or changes a grant may.
+		n.Administrators = a.Key.guarded()
+		n.Dependents = a.Kind == Eligibility
+	case SelfActivate:
+		n.Backing = true
+	case Cancel, Approve, Deny:
+		n.Request = a.Request
+		n.Backing = a.Action == Approve
+	case ScheduleDue:
+		n.Schedule, n.Clock = a.Target, true
+	case RequestDue:
+		n.Request, n.Clock = a.Request, true
+	}
+	return n
+}
+
+// guarded says whether promise P6 watches over grants of this key.
+func (k Key) guarded() bool {
+	return k.Provider == Directory && k.Role == GlobalAdministrator && k.Scope == Everywhere
+}
+
+// AdministratorsKey is the case that stands for a tenant's whole set of administrators: it has a version and no rows.
+func AdministratorsKey(t TenantID) Key {
+	return Key{Tenant: t, Provider: Directory, Scope: Everywhere, Role: GlobalAdministrator}
+}

@@ -1,0 +1,86 @@
+package pim
+
+import (
+	"portcullis/internal/policy"
+	"portcullis/internal/schedule"
+)
+
+// Need says which facts a decision rests on, so that a store can read them in one go.
+type Need struct {
+	Key Key
+	// Request is the one that the ask is about; the key is then taken from it.
+	Request RequestID
+	// Schedule is the one that the clock asks about; the key is then taken from it.
+	Schedule ScheduleID
+	// Actor is who asks: their groups matter where they decide.
+	Actor PrincipalID
+	// Clock needs the case's own schedules and requests only.
+	Clock bool
+	// Backing asks for the eligibilities of the principal at the scope and wider ones, of groups on the way up too.
+	Backing bool
+	// Dependents asks for the activations that rest on the case's own eligibilities.
+	Dependents bool
+	// Administrators asks for all that promise P6 is judged by.
+	Administrators bool
+}
+
+// Case is everything known about one principal, role and scope when a decision is made.
+type Case struct {
+	Key Key
+	// Version is raised by each commit. Zero: nothing is stored for this key yet.
+	Version int64
+	// Principal, Role and Actor are zero where they are not known.
+	Principal Principal
+	Role      Role
+	Actor     Principal
+	// ScopeKnown says that what the scope names is there. Wider are the scopes that contain it, the nearest first.
+	ScopeKnown bool
+	Wider      []Scope
+	Policy     policy.Policy
+	// Schedules are those of this key: live ones, and ended ones that may still be renewed.
+	Schedules []Schedule
+	// Requests are the open ones of this key, and the one that the ask is about.
+	Requests []Request
+	// Backing are live eligibilities for the role that the principal can activate from: at this scope and wider ones,
+	// own ones and those of groups.
+	Backing []Backing
+	// Memberships are all edges on the ways up from the principal and from the actor.
+	Memberships []Membership
+	// Dependents are live activations resting on eligibilities of this key.
+	Dependents []Dependent
+	// Administrators are the grants by which promise P6 is judged, those of this case included.
+	Administrators []Standing
+	// AdministratorsVersion is the version of AdministratorsKey, which every commit that P6 was judged for raises.
+	AdministratorsVersion int64
+	Doors                 []Door
+	// Effects are those of the case's schedules that are not gone.
+	Effects []Effect
+}
+
+// Backing is an eligibility that an activation may rest on, with the version of its case.
+type Backing struct {
+	Schedule Schedule
+	Version  int64
+}
+
+// Dependent is an activation that rests on an eligibility of the case, with what is needed to end it.
+type Dependent struct {
+	Schedule  Schedule
+	Version   int64
+	Principal Principal
+	Effects   []Effect
+}
+
+// Standing is one way in which an enabled user is, or can become, Global Administrator without anybody's help.
+type Standing struct {
+	Schedule ScheduleID
+	// Kind: eligibilities count only while the role's policy asks nobody for approval.
+	Kind   Kind
+	During schedule.Window
+}
+
+// Touch names a case by its key and the version that was read.
+type Touch struct {
+	Key     Key
+	Version int64
+}

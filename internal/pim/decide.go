@@ -1,0 +1,243 @@
+package pim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"portcullis/internal/schedule"
+)
+
+// Decide says what follows when a is asked about c at the time now. It never fails for lack of something to read: what
+// it needs is in c, as a.Needs says. newID makes UUIDs.
+//
+// The error is a *Refusal, which people may see and which changes nothing, or a fault in this program.
+func Decide(now time.Time, c Case, a Ask, newID func() string) (Outcome, error) {
+	d := &decision{now: now, c: c, a: a, newID: newID}
+	d.out.Key, d.out.Version, d.out.ValidationOnly = c.Key, c.Version, a.ValidationOnly
+	err := d.decide()
+	if err != nil {
+		return Outcome{}, err
+	}
+	return d.out, nil
+}
+
+// decision is one call of Decide under way.
+type decision struct {
+	now   time.Time
+	c     Case
+	a     Ask
+	newID func() string
+	out   Outcome
+}
+
+func (d *decision) decide() error {
+	switch d.a.Action {
+	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, SelfActivate, SelfDeactivate, SelfExtend, SelfRenew:
+		return d.request()
+	case Cancel:
+		return d.cancel()
+	case Approve, Deny:
+		return d.answer()
+	case ScheduleDue:
+		return d.scheduleDue()
+	case RequestDue:
+		return d.requestDue()
+	default:
+		return refuse(InvalidRequest, "action", "the action is missing or unknown")
+	}
+}
+
+// request decides the asks that make a request. The order of the checks is that of reference graph-pim §9, but for one:
+// who may not administer a role learns nothing about what is there.
+func (d *decision) request() error {
+	for _, check := range []func() error{d.wellFormed, d.mayAsk, d.known, d.suitable} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	switch d.a.Action {
+	case AdminAssign:
+		return d.assign()
+	case AdminUpdate, AdminExtend:
+		return d.change()
+	case AdminRenew:
+		return d.renew()
+	case AdminRemove:
+		return d.remove()
+	case SelfActivate:
+		return d.activate()
+	case SelfDeactivate:
+		return d.deactivate()
+	case SelfExtend, SelfRenew:
+		return d.askAdministrator()
+	case Cancel, Approve, Deny, ScheduleDue, RequestDue:
+	}
+	return fmt.Errorf("action %d makes no request", d.a.Action)
+}
+
+// self says whether an action is done by the principal itself.
+func (a Action) self() bool {
+	switch a {
+	case SelfActivate, SelfDeactivate, SelfExtend, SelfRenew:
+		return true
+	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, Cancel, Approve, Deny, ScheduleDue, RequestDue:
+		return false
+	default:
+		return false
+	}
+}
+
+func (d *decision) wellFormed() error {
+	k := d.a.Key
+	switch {
+	case k.Tenant == "" || k.Provider == "":
+		return errors.New("the ask names no tenant or provider")
+	case k.Principal == "":
+		return refuse(InvalidRequest, "principalId", "the principal is missing")
+	case k.Role == "":
+		return refuse(InvalidRequest, "roleDefinitionId", "the role is missing")
+	case k.Scope == "":
+		return refuse(InvalidRequest, "directoryScopeId", "the scope is missing")
+	case d.a.Kind != Eligibility && d.a.Kind != Assignment:
+		return errors.New("the ask names neither eligibility nor assignment")
+	case d.a.Kind == Eligibility && (d.a.Action == SelfActivate || d.a.Action == SelfDeactivate):
+		return refuse(InvalidRequest, "action", "eligibilities are not activated themselves: activation is asked of assignments")
+	}
+	return nil
+}
+
+func (d *decision) mayAsk() error {
+	if !d.actorCounts() {
+		return refuse(Forbidden, "", "the account is unknown or disabled")
+	}
+	if d.a.Action.self() {
+		if d.a.By.App() || d.a.By.Principal != d.a.Key.Principal {
+			return refuse(Forbidden, "principalId", "only the person concerned can ask for this")
+		}
+		return nil
+	}
+	if !MayAdminister(d.a.By, d.a.Key) {
+		return refuse(Forbidden, "", "the caller holds no active role that administers this one")
+	}
+	return nil
+}
+
+// actorCounts says whether the account behind the caller is there and enabled: a token outlives neither.
+func (d *decision) actorCounts() bool {
+	return d.c.Actor.ID != "" && d.c.Actor.ID == d.a.By.Principal && d.c.Actor.Enabled
+}
+
+func (d *decision) known() error {
+	switch {
+	case d.c.Role.ID == "" || !d.c.Role.Enabled:
+		return refuse(UnknownRole, "roleDefinitionId", "the role definition does not exist or is disabled")
+	case d.c.Principal.ID == "":
+		return refuse(UnknownPrincipal, "principalId", "the principal does not exist")
+	case !d.c.ScopeKnown:
+		return refuse(InvalidScope, "directoryScopeId", "the scope does not exist")
+	case d.a.Key.Provider == Directory && d.a.Action != AdminRemove && !d.c.Role.takes(d.a.Key.Scope):
+		return refuse(InvalidScope, "directoryScopeId", "the role cannot be assigned at such a scope")
+	}
+	return nil
+}
+
+// suitable says whether this principal may be given this role. Removing what it has is always possible.
+func (d *decision) suitable() error {
+	if d.a.Action == AdminRemove || d.a.Action == SelfDeactivate || d.a.Key.Provider != Directory {
+		return nil
+	}
+	p := d.c.Principal
+	switch {
+	case p.Kind == GroupPrincipal && !p.RoleAssignable:
+		return refuse(Unsuitable, "principalId", "the group cannot be assigned to roles")
+	case p.Kind == ServicePrincipal && d.a.Kind == Eligibility:
+		return refuse(Unsuitable, "principalId", "a service principal cannot activate, so it cannot be eligible")
+	}
+	return nil
+}
+
+// live returns the case's schedules of a kind and type that are not over.
+func (d *decision) live(k Kind, t AssignmentType) []Schedule {
+	var out []Schedule
+	for _, s := range d.c.Schedules {
+		if s.Kind == k && s.Type == t && s.Live(d.now) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// pending returns the open request of the case for an action of a kind, or nil.
+func (d *decision) pending(k Kind, actions ...Action) *Request {
+	for i, r := range d.c.Requests {
+		if r.Kind != k || r.Status != PendingApproval && r.Status != PendingAdminDecision {
+			continue
+		}
+		for _, a := range actions {
+			if r.Action == a {
+				return &d.c.Requests[i]
+			}
+		}
+	}
+	return nil
+}
+
+// newRequest makes the request that the ask becomes.
+func (d *decision) newRequest(status Status) Request {
+	id := d.a.Request
+	if id == "" {
+		id = RequestID(d.newID())
+	}
+	return Request{
+		ID: id, Key: d.c.Key, Kind: d.a.Kind, Action: d.a.Action, Status: status,
+		Asked: d.a.Schedule, Justification: d.a.Justification, Ticket: d.a.Ticket,
+		By: d.a.By.Actor, Created: d.now, PolicyVersion: d.c.Policy.Version,
+	}
+}
+
+// take puts the request of the ask into the outcome.
+func (d *decision) take(r Request) {
+	if d.a.ValidationOnly {
+		r.Status, r.Target = Granted, ""
+	}
+	d.out.Request, d.out.NewRequest = &r, true
+}
+
+// provision makes the schedule of a request: at once, or planned for its later start.
+func (d *decision) provision(r *Request, s Schedule) {
+	s.ID, s.Key, s.Kind, s.Request = ScheduleID(r.ID), r.Key, r.Kind, r.ID
+	s.Created = r.Created
+	s.Open = s.Window.Contains(d.now)
+	s.Due = nextDue(d.now, s)
+	r.Target, r.Start, r.Eligibility, r.Due = s.ID, s.Window.Start, s.Eligibility, time.Time{}
+	r.Status, r.Completed = Provisioned, d.now
+	if s.Window.Start.After(d.now) {
+		r.Status, r.Completed, r.Due = Granted, s.Window.Start, s.Window.Start
+	}
+	d.out.Schedules = append(d.out.Schedules, s)
+	if s.Open {
+		d.openDoors(s, d.c.Effects)
+		d.event(CompletedRequest, *r, &s)
+	}
+}
+
+// end ends a schedule of the case, or of a dependent one, and shuts its doors.
+func (d *decision) end(s Schedule, why Ending, effects []Effect) {
+	s.Ending, s.Ended, s.Modified, s.Due, s.Open = why, d.now, d.now, time.Time{}, false
+	d.out.Schedules = append(d.out.Schedules, s)
+	d.shutDoors(s.ID, effects, "")
+}
+
+// window resolves the times that were asked for, as bound by a set's expiration rule when they name no end.
+func (d *decision) window(expiration expirationRule) (schedule.Window, error) {
+	in := d.a.Schedule
+	if in.Expiration.Kind == schedule.NotSpecified && in.Recurrence == nil && expiration.required {
+		in.Expiration = schedule.Expiration{Kind: schedule.AfterDuration, Duration: expiration.maximum}
+	}
+	w, err := schedule.Resolve(d.now, in)
+	if bad, ok := errors.AsType[*schedule.Error](err); ok {
+		return schedule.Window{}, refuse(InvalidSchedule, bad.Field, bad.Detail)
+	}
+	return w, err
+}

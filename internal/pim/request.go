@@ -1,0 +1,117 @@
+package pim
+
+import (
+	"time"
+
+	"portcullis/internal/schedule"
+)
+
+// Action says what a request asks for. The zero value asks for nothing and is refused.
+type Action int
+
+// The actions of both kinds of requests. Stored: they may only be added to.
+const (
+	_ Action = iota
+	AdminAssign
+	AdminUpdate
+	AdminRemove
+	AdminExtend
+	AdminRenew
+	SelfActivate
+	SelfDeactivate
+	SelfExtend
+	SelfRenew
+
+	// Cancel, Approve and Deny are asked about a request and make none.
+	Cancel
+	Approve
+	Deny
+
+	// ScheduleDue and RequestDue are asked by the clock.
+	ScheduleDue
+	RequestDue
+)
+
+// Status says how far a request has come. The zero value is none.
+type Status int
+
+// The states. Stored: they may only be added to.
+const (
+	_ Status = iota
+	PendingApproval
+	PendingAdminDecision
+	// Granted: accepted, to start later.
+	Granted
+	// Provisioned: decided and held in Portcullis. Whether a door outside has opened is told by its effect.
+	Provisioned
+	Revoked
+	Denied
+	Canceled
+	// Failed: what it needed was gone when its time came.
+	Failed
+	// TimedOut: nobody decided in time.
+	TimedOut
+)
+
+// Open says whether a request in this state can still change.
+func (s Status) Open() bool {
+	switch s {
+	case PendingApproval, PendingAdminDecision, Granted:
+		return true
+	case Provisioned, Revoked, Denied, Canceled, Failed, TimedOut:
+		return false
+	default:
+		return false
+	}
+}
+
+// Ticket is a reference into a ticket system.
+type Ticket struct {
+	Number, System string
+	// Submitter and Approver are told by old clients and kept as they came.
+	Submitter, Approver string
+}
+
+// Actor is who made an ask, as the audit log and requests remember them.
+type Actor struct {
+	Principal PrincipalID
+	Kind      PrincipalKind
+	// Name and Account are the display name, and the user principal name or application id, at that time.
+	Name, Account string
+	// Address is the network address the ask came from.
+	Address string
+	// Clock says that nobody asked: time did.
+	Clock bool
+}
+
+// Request is an ask that was taken, frozen once submitted, and what became of it.
+type Request struct {
+	ID     RequestID
+	Key    Key
+	Kind   Kind
+	Action Action
+	Status Status
+	// Asked is the schedule as it was asked for, read back as it came.
+	Asked schedule.Info
+	// Start is when what was asked for takes effect: the time of provisioning, or the later start. Zero while that is
+	// open, and for removals.
+	Start         time.Time
+	Justification string
+	Ticket        Ticket
+	By            Actor
+	Created       time.Time
+	// Completed is zero until the request is done.
+	Completed time.Time
+	// Target is the schedule that the request made or was to make; empty for removals.
+	Target ScheduleID
+	// Eligibility is what an activation rests on.
+	Eligibility ScheduleID
+	// Approval is nil unless the request has to pass one.
+	Approval *Approval
+	// Maximum is the policy's maximum at the time of asking: what an approved activation may last.
+	Maximum schedule.Duration
+	// PolicyVersion is the version of the policy that was decided by.
+	PolicyVersion int64
+	// Due is when the clock asks about the request: a stage escalates or lapses. Zero: never.
+	Due time.Time
+}
