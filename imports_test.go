@@ -82,7 +82,8 @@ var coreImports = []string{
 }
 
 // A recurrence is kept in the time of a place, and must find that place on every machine.
-var scheduleImports = []string{"time/tzdata"}
+// schedule reads the time zones that it carries in a zip file of its own.
+var scheduleImports = []string{"archive/zip", "bytes", "embed", "io", "sync"}
 
 // clockNames are what of package time asks the machine, or waits for it.
 var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
