@@ -168,6 +168,7 @@ func (d *decision) withdrawPlanned(s Schedule) {
 		if r.ID == s.Request && r.Status == Granted {
 			r.Status, r.Completed, r.Due = Canceled, d.now, time.Time{}
 			d.out.More = append(d.out.More, r)
+			d.event(CanceledRequest, r, nil)
 		}
 	}
 }

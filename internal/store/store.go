@@ -25,6 +25,8 @@ var (
 	// ErrUnavailable: the database cannot be reached or takes no writes now. Nothing was done, or the caller cannot
 	// know: asking again later is safe, for an ask that was committed is found by its id. Answer 503.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrCursor: the cursor is not one of this list in this order. The caller made it up, or changed the order.
+	ErrCursor = errors.New("not a cursor of this list")
 )
 
 // Store is all that Portcullis keeps. It is cut by who uses it.

@@ -384,3 +384,10 @@ func (s *Story) Audited(what pim.Activity) {
 		s.t.Errorf("the audit log has no activity %d", what)
 	}
 }
+
+// Schedules asks for something with times of its own, such as recurrent ones.
+func (a *Actor) Schedules(action pim.Action, kind pim.Kind, whom, role string, when schedule.Info) {
+	a.s.t.Helper()
+	a.s.Person(whom)
+	a.do(pim.Ask{By: a.by, Action: action, Kind: kind, Key: a.s.key(whom, role), Schedule: when, Justification: "as planned"})
+}

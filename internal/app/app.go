@@ -1,0 +1,192 @@
+// Package app is the one way in and out: it reads a case, lets package pim decide, and commits what follows, whole or
+// not at all. It is the only writer. The read side stands beside it: lists of requests, schedules and what they mean
+// now, of policies, roles and the directory, each shown to those who may see it.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"portcullis/internal/access"
+	"portcullis/internal/audit"
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// ErrClock says that the clock was set back further than can be tolerated: nothing is granted until it has caught up.
+// Answer 503 with Retry-After.
+var ErrClock = errors.New("the clock was set back: nothing is granted until it has caught up")
+
+// App decides and keeps. Its fields are set before first use and never changed.
+type App struct {
+	Store store.Store
+	// Index knows who holds what now; every commit is applied to it before Do returns.
+	Index *access.Index
+	// Doors are the bindings of roles to targets outside.
+	Doors []Binding
+	// Now is the clock; nil means time.Now. It may be shifted in sample mode.
+	Now func() time.Time
+	// NewID makes UUIDs; nil means random ones in the order of time (version 7).
+	NewID func() string
+	// Wake tells the worker that something may be due; nil means nobody.
+	Wake func()
+	Log  *slog.Logger
+
+	clock clock
+}
+
+// attempts bounds how often an ask is decided again because its case changed meanwhile.
+const attempts = 50
+
+// Do decides an ask and commits what follows. The error is a *pim.Refusal, store.ErrUnavailable, ErrClock, or a fault.
+// A refusal of somebody's ask is audited before it is returned.
+func (a *App) Do(ctx context.Context, ask pim.Ask) (pim.Outcome, error) {
+	now, err := a.clock.at(a.now(), grants(ask.Action))
+	if err != nil {
+		return pim.Outcome{}, err
+	}
+	for range attempts {
+		out, err := a.try(ctx, now, ask)
+		if !errors.Is(err, store.ErrStale) {
+			return out, err
+		}
+		if err := ctx.Err(); err != nil {
+			return pim.Outcome{}, err
+		}
+	}
+	return pim.Outcome{}, store.ErrUnavailable
+}
+
+func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome, error) {
+	c, err := a.Store.Case(ctx, ask.Needs())
+	if errors.Is(err, store.ErrNotFound) {
+		return pim.Outcome{}, &pim.Refusal{Code: pim.UnknownRequest}
+	}
+	if err != nil {
+		return pim.Outcome{}, err
+	}
+	a.complete(&c)
+	out, err := pim.Decide(now, c, ask, a.newID)
+	if err != nil {
+		return pim.Outcome{}, a.refused(ctx, now, c, ask, err)
+	}
+	if !out.Changed() {
+		return out, nil
+	}
+	if err := a.commit(ctx, store.Commit{Outcome: out}); err != nil {
+		return pim.Outcome{}, err
+	}
+	return out, nil
+}
+
+// commit writes an outcome with its audit entries, and makes it known.
+func (a *App) commit(ctx context.Context, c store.Commit) error {
+	c.Entries = entries(c.Events)
+	if err := a.Store.Commit(ctx, c); err != nil {
+		return err
+	}
+	a.published(c)
+	return nil
+}
+
+func (a *App) published(c store.Commit) {
+	a.Index.Apply(c.Schedules)
+	a.Index.Link(edges(c.Links))
+	a.Index.Unlink(edges(c.Unlinks))
+	if a.Wake != nil {
+		a.Wake()
+	}
+}
+
+// refused audits a refusal and passes it on. A fault in the program passes as it is.
+func (a *App) refused(ctx context.Context, now time.Time, c pim.Case, ask pim.Ask, err error) error {
+	refusal, ok := errors.AsType[*pim.Refusal](err)
+	if !ok || ask.By.Clock || ask.ValidationOnly || c.Key.Tenant == "" {
+		return err
+	}
+	event := pim.RefusalEvent(now, c, ask, refusal, a.newID)
+	out := store.Commit{Outcome: pim.Outcome{Events: []pim.Event{event}}}
+	if err := a.commit(ctx, out); err != nil {
+		return err
+	}
+	return refusal
+}
+
+func entries(events []pim.Event) []store.Entry {
+	out := make([]store.Entry, len(events))
+	for i, e := range events {
+		bytes := audit.Canonical(e)
+		out[i] = store.Entry{Event: e, Canonical: bytes, Leaf: audit.Leaf(bytes)}
+	}
+	return out
+}
+
+func (a *App) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}
+
+func (a *App) newID() string {
+	if a.NewID == nil {
+		return NewID()
+	}
+	return a.NewID()
+}
+
+// grants says whether an action may give somebody something: such asks wait while the clock is behind.
+func grants(a pim.Action) bool {
+	switch a {
+	case pim.AdminAssign, pim.AdminUpdate, pim.AdminExtend, pim.AdminRenew, pim.SelfActivate, pim.SelfExtend,
+		pim.SelfRenew, pim.Approve:
+		return true
+	case pim.AdminRemove, pim.SelfDeactivate, pim.Cancel, pim.Deny, pim.ScheduleDue, pim.RequestDue:
+		return false
+	default:
+		return true
+	}
+}
+
+// clock makes time go forwards only: what has expired stays expired when the machine's clock is set back.
+type clock struct {
+	mu   sync.Mutex
+	high time.Time
+}
+
+// tolerance is how far back the clock may go unnoticed: small steps are usual where it is disciplined from outside.
+const tolerance = 2 * time.Second
+
+// at returns the instant to decide by: now, or the latest instant seen if that is later.
+func (c *clock) at(now time.Time, grant bool) (time.Time, error) {
+	now = now.UTC().Truncate(time.Microsecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !now.Before(c.high) {
+		c.high = now
+		return now, nil
+	}
+	if grant && c.high.Sub(now) > tolerance {
+		return time.Time{}, ErrClock
+	}
+	return c.high, nil
+}
+
+// SawTime tells the clock of an instant that was certainly reached, such as that of the newest audit entry at start.
+func (a *App) SawTime(t time.Time) { _, _ = a.clock.at(t, false) }
+
+// ResetClock forgets the latest instant: for the sample, whose time can be moved at will.
+func (a *App) ResetClock() {
+	a.clock.mu.Lock()
+	defer a.clock.mu.Unlock()
+	a.clock.high = time.Time{}
+}
+
+// Time is the instant by which decisions and lists are made now.
+func (a *App) Time() time.Time {
+	now, _ := a.clock.at(a.now(), false)
+	return now
+}

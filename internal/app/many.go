@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// DoAll decides many asks of the clock, reading and committing them together. The result has one error, or nil, for
+// each. Asks about one case are decided one after the other.
+func (a *App) DoAll(ctx context.Context, asks []pim.Ask) []error {
+	errs := make([]error, len(asks))
+	now, _ := a.clock.at(a.now(), false)
+	needs := make([]pim.Need, len(asks))
+	for i, ask := range asks {
+		needs[i] = ask.Needs()
+	}
+	cases, err := a.Store.Cases(ctx, needs)
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	b := batch{App: a, seen: map[pim.Key]bool{}}
+	var again []int
+	for i, ask := range asks {
+		switch {
+		case cases[i].Key.Tenant == "": // gone meanwhile: nothing is due
+		case b.seen[cases[i].Key]:
+			again = append(again, i)
+		default:
+			errs[i] = b.add(i, cases[i], ask, now)
+		}
+	}
+	again = append(again, b.commit(ctx, errs)...)
+	for _, i := range again {
+		_, errs[i] = a.Do(ctx, asks[i])
+	}
+	return errs
+}
+
+// batch gathers the outcomes of different cases.
+type batch struct {
+	*App
+	seen    map[pim.Key]bool
+	commits []store.Commit
+	of      []int
+}
+
+func (b *batch) add(i int, c pim.Case, ask pim.Ask, now time.Time) error {
+	b.complete(&c)
+	b.seen[c.Key] = true
+	out, err := pim.Decide(now, c, ask, b.newID)
+	if err != nil || !out.Changed() {
+		return err
+	}
+	b.commits = append(b.commits, store.Commit{Outcome: out, Entries: entries(out.Events)})
+	b.of = append(b.of, i)
+	return nil
+}
+
+// commit writes the outcomes, notes the errors, and returns the asks whose case has changed meanwhile.
+func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
+	if len(b.commits) == 0 {
+		return nil
+	}
+	for n, err := range b.Store.CommitAll(ctx, b.commits) {
+		switch {
+		case errors.Is(err, store.ErrStale):
+			again = append(again, b.of[n])
+		case err != nil:
+			errs[b.of[n]] = err
+		default:
+			b.Index.Apply(b.commits[n].Schedules)
+		}
+	}
+	return again
+}

@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"portcullis/internal/catalog"
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/policy"
+	"portcullis/internal/store"
+)
+
+// RoleDefinition is a role with what callers read of it.
+type RoleDefinition struct {
+	pim.Role
+	TemplateID  string
+	Description string
+	Privileged  bool
+	// Inherits are ids of roles whose actions it has as well.
+	Inherits []string
+	Actions  []string
+	// Version is free text of custom roles.
+	Version string
+}
+
+// Roles returns the directory role definitions of a tenant, built-in ones first, then custom ones, each by name.
+func (a *App) Roles(ctx context.Context, t pim.TenantID) ([]RoleDefinition, error) {
+	var out []RoleDefinition
+	for _, r := range catalog.Roles() {
+		out = append(out, builtInDefinition(r))
+	}
+	q := store.Query{Tenant: t, Limit: most, Where: store.Is(store.FieldObjectKind, int(directory.KindRole)),
+		Order: []store.Order{{Field: store.FieldDisplayName}}}
+	for {
+		page, err := a.Store.Objects(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Rows {
+			out = append(out, customDefinition(o))
+		}
+		if len(page.Next) == 0 {
+			return out, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// Role returns one role definition. Refusal: UnknownRole.
+func (a *App) Role(ctx context.Context, t pim.TenantID, id pim.RoleID) (RoleDefinition, error) {
+	id = pim.RoleID(strings.ToLower(string(id)))
+	if r, ok := catalog.ByID(string(id)); ok {
+		return builtInDefinition(r), nil
+	}
+	objects, err := a.Store.ObjectsByID(ctx, t, []pim.PrincipalID{pim.PrincipalID(id)})
+	if err != nil {
+		return RoleDefinition{}, err
+	}
+	for _, o := range objects {
+		if o.Kind == directory.KindRole {
+			return customDefinition(o), nil
+		}
+	}
+	return RoleDefinition{}, &pim.Refusal{Code: pim.UnknownRole, Detail: "the role definition does not exist"}
+}
+
+func builtInDefinition(r catalog.Role) RoleDefinition {
+	return RoleDefinition{Role: builtIn(r), TemplateID: r.TemplateID, Description: r.Description,
+		Privileged: r.Privileged, Inherits: r.Inherits, Actions: r.Actions}
+}
+
+func customDefinition(o directory.Object) RoleDefinition {
+	return RoleDefinition{
+		Role:       pim.Role{ID: pim.RoleID(o.ID), Name: o.DisplayName, Enabled: o.Role.Enabled, ForUnits: true, ForObjects: true},
+		TemplateID: o.Role.TemplateID, Description: o.Description, Actions: o.Role.Actions, Version: o.Role.Version,
+	}
+}
+
+// Policies returns the policies of roles of one tenant: the stored ones, or the defaults. Refusal: Forbidden.
+func (a *App) Policies(ctx context.Context, by pim.Caller, keys []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if !pim.MayRead(by, keys[0].Provider) {
+		if err := a.concernsAll(ctx, by, keys); err != nil {
+			return nil, err
+		}
+	}
+	return a.policies(ctx, keys)
+}
+
+// concernsAll refuses to show policies of roles that the caller is neither eligible for nor has: people may read the
+// rules that bind them, to know what activating will ask of them.
+func (a *App) concernsAll(ctx context.Context, by pim.Caller, keys []pim.RoleKey) error {
+	mine := map[pim.RoleKey]bool{}
+	for _, kind := range []pim.Kind{pim.Eligibility, pim.Assignment} {
+		page, err := a.Grants(ctx, by, GrantQuery{Provider: keys[0].Provider, Kind: kind, View: Mine,
+			Query: store.Query{Tenant: keys[0].Tenant, Limit: most}})
+		if err != nil {
+			return err
+		}
+		for _, i := range page.Rows {
+			mine[i.Schedule.Key.Policy()] = true
+		}
+	}
+	for _, k := range keys {
+		if !mine[k] {
+			return forbidden
+		}
+	}
+	return nil
+}
+
+func (a *App) policies(ctx context.Context, keys []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
+	stored, err := a.Store.Policies(ctx, keys[0].Tenant, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[pim.RoleKey]policy.Policy, len(keys))
+	for _, k := range keys {
+		out[k] = completePolicy(k, stored[k])
+	}
+	return out, nil
+}
+
+// EditPolicy changes a policy. edit is given the present rules and may be called again; its error is returned as it is.
+// Refusals: Forbidden, InvalidPolicy, ConflictingPolicy, UnknownRole, LastAdministrator. What runs already goes on under
+// the rules it began with.
+func (a *App) EditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, edit func(*policy.Rules) error) (policy.Policy, error) {
+	if !pim.MayAdminister(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role}) {
+		return policy.Policy{}, forbidden
+	}
+	role, err := a.Role(ctx, k.Tenant, k.Role)
+	if err != nil && k.Provider == pim.Directory {
+		return policy.Policy{}, err
+	}
+	for range attempts {
+		p, err := a.tryEditPolicy(ctx, by, k, role.Role, edit)
+		if !errors.Is(err, store.ErrStale) {
+			return p, err
+		}
+	}
+	return policy.Policy{}, store.ErrUnavailable
+}
+
+func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, role pim.Role, edit func(*policy.Rules) error) (policy.Policy, error) {
+	now := a.Time()
+	have, err := a.policies(ctx, []pim.RoleKey{k})
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	old := have[k]
+	p := old
+	p.Rules = old.Rules.Clone()
+	if err := edit(&p.Rules); err != nil {
+		return policy.Policy{}, err
+	}
+	if err := p.Rules.Validate(now, k.Provider == pim.Group); err != nil {
+		return policy.Policy{}, policyRefusal(err)
+	}
+	p.Version, p.Modified = old.Version+1, now
+	p.ModifiedBy, p.ModifiedByName = string(by.Principal), by.Name
+	out := pim.Outcome{Events: []pim.Event{a.policyEvent(now, by, k, role)}}
+	if out.Touches, err = a.guardPolicy(ctx, k, old.Rules, p.Rules); err != nil {
+		return policy.Policy{}, err
+	}
+	return p, a.commit(ctx, store.Commit{Outcome: out, Policy: &store.PolicyEdit{Key: k, Policy: p}})
+}
+
+func policyRefusal(err error) error {
+	bad, ok := errors.AsType[*policy.Error](err)
+	if !ok {
+		return err
+	}
+	code := pim.InvalidPolicy
+	if bad.Reason == policy.Conflict {
+		code = pim.ConflictingPolicy
+	}
+	return &pim.Refusal{Code: code, Field: bad.Rule, Detail: bad.Detail}
+}
+
+func (a *App) policyEvent(now time.Time, by pim.Caller, k pim.RoleKey, role pim.Role) pim.Event {
+	return pim.Event{
+		ID: pim.EventID(a.newID()), Tenant: k.Tenant, At: now, Activity: pim.PolicyChanged, Success: true, By: by.Actor,
+		Key:      pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role},
+		RoleName: role.Name, Details: []string{"policy", PolicyID(k)},
+	}
+}
+
+// guardPolicy judges an edit of Global Administrator's policy by promise P6.
+func (a *App) guardPolicy(ctx context.Context, k pim.RoleKey, before, after policy.Rules) ([]pim.Touch, error) {
+	key := pim.AdministratorsKey(k.Tenant)
+	if k != key.Policy() {
+		return nil, nil
+	}
+	c, err := a.Store.Case(ctx, pim.Need{Key: key, Administrators: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := pim.KeepsAdministrator(a.Time(), c.Administrators, before, c.Administrators, after); err != nil {
+		return nil, err
+	}
+	return []pim.Touch{{Key: key, Version: c.AdministratorsVersion}}, nil
+}

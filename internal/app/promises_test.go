@@ -1,0 +1,517 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"portcullis/internal/access"
+	"portcullis/internal/audit"
+	"portcullis/internal/pim"
+	"portcullis/internal/policy"
+	"portcullis/internal/schedule"
+	"portcullis/internal/store"
+)
+
+// The promises of the design (docs/design.md), each as a property of a random life of a tenant, on both stores. A life
+// is a row of random asks by random people, with time passing between them and the clock looked at now and then.
+
+// life is one random life under way.
+type life struct {
+	*house
+	*rapid.T
+	tenant int
+	ledger *ledger
+}
+
+// ledger is a store that looks at what passes through it: what changes somebody's standing has to be told of in the
+// same commit.
+type ledger struct {
+	store.Store
+	requests  map[pim.RequestID]pim.Status
+	schedules map[pim.ScheduleID]standing
+	untold    []string
+}
+
+// standing is what of a schedule matters to people.
+type standing struct {
+	ending pim.Ending
+	open   bool
+	end    time.Time
+}
+
+func (l *ledger) Commit(ctx context.Context, c store.Commit) error {
+	err := l.Store.Commit(ctx, c)
+	if err == nil {
+		l.look(c)
+	}
+	return err
+}
+
+func (l *ledger) CommitAll(ctx context.Context, cs []store.Commit) []error {
+	errs := l.Store.CommitAll(ctx, cs)
+	for i, err := range errs {
+		if err == nil {
+			l.look(cs[i])
+		}
+	}
+	return errs
+}
+
+func (l *ledger) look(c store.Commit) {
+	if c.Tenant != nil {
+		return // the beginning of a tenant is told as a whole
+	}
+	told := map[pim.RequestID]bool{}
+	for _, e := range c.Entries {
+		told[e.Event.Request] = true
+	}
+	requests := c.More
+	if c.Request != nil {
+		requests = append(slices.Clone(requests), *c.Request)
+	}
+	for _, r := range requests {
+		if l.requests[r.ID] != r.Status && !told[r.ID] {
+			l.untold = append(l.untold, fmt.Sprintf("request %s went from %d to %d", r.ID, l.requests[r.ID], r.Status))
+		}
+		l.requests[r.ID] = r.Status
+	}
+	for _, s := range c.Schedules {
+		is := standing{s.Ending, s.Open, s.Window.End}
+		if l.schedules[s.ID] != is && len(c.Entries) == 0 {
+			l.untold = append(l.untold, fmt.Sprintf("schedule %s went from %v to %v", s.ID, l.schedules[s.ID], is))
+		}
+		l.schedules[s.ID] = is
+	}
+	if len(c.Effects) > 0 && len(c.Entries) == 0 {
+		l.untold = append(l.untold, fmt.Sprintf("effect %s was decided", c.Effects[0].ID))
+	}
+}
+
+// lives runs random lives on both engines and checks each after every step. Tenants are new for each life, so one
+// database serves all.
+func lives(t *testing.T, check func(*life)) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		next := 0
+		log := &ledger{Store: s, requests: map[pim.RequestID]pim.Status{}, schedules: map[pim.ScheduleID]standing{}}
+		h := newHouse(t, log)
+		rapid.Check(t, func(rt *rapid.T) {
+			next++
+			l := &life{house: h, T: rt, tenant: next, ledger: log}
+			h.settle(next)
+			l.begin()
+			for range rapid.IntRange(10, 30).Draw(rt, "steps") {
+				l.step()
+				check(l)
+			}
+		})
+	})
+}
+
+// begin makes people and groups eligible for some hours, so that much can happen; billing asks for approval.
+func (l *life) begin() {
+	l.editPolicy(billing, true, 8)
+	for _, whom := range []int{2, 4, 5, 11, 12} {
+		for _, r := range []pim.RoleID{vault, billing} {
+			hours := rapid.IntRange(1, 10).Draw(l.T, "eligible for hours")
+			l.must(pim.Ask{By: l.as(l.tenant, 1), Action: pim.AdminAssign, Kind: pim.Eligibility, Justification: "on call",
+				Key: key(l.tenant, whom, r), Schedule: lasting(time.Duration(hours) * time.Hour)})
+		}
+	}
+}
+
+// step does one random thing.
+func (l *life) step() {
+	switch rapid.IntRange(0, 9).Draw(l.T, "step") {
+	case 0, 1:
+		l.pass(time.Duration(rapid.IntRange(1, 90).Draw(l.T, "minutes")) * time.Minute)
+	case 2:
+		l.tick()
+	case 3:
+		l.editPolicy(rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.T, "policy of"),
+			rapid.Bool().Draw(l.T, "approval"), rapid.IntRange(1, 8).Draw(l.T, "hours"))
+	case 4, 5:
+		l.answer()
+	default:
+		l.ask()
+	}
+}
+
+// try does an ask that may be refused, and says whether it was taken.
+func (l *life) try(a pim.Ask) bool {
+	_, err := l.Do(context.Background(), a)
+	if _, ok := errors.AsType[*pim.Refusal](err); err != nil && !ok {
+		l.T.Fatalf("%+v: fault: %v", a, err)
+	}
+	return err == nil
+}
+
+// ask makes a random request: half of them activations, which need some luck to be taken.
+func (l *life) ask() {
+	if rapid.Bool().Draw(l.T, "activate") {
+		l.activate()
+		return
+	}
+	a := pim.Ask{
+		Action: rapid.SampledFrom([]pim.Action{
+			pim.AdminAssign, pim.AdminUpdate, pim.AdminRemove, pim.AdminRemove, pim.AdminExtend, pim.AdminRenew,
+			pim.SelfDeactivate, pim.SelfExtend, pim.SelfRenew,
+		}).Draw(l.T, "action"),
+		Kind:          rapid.SampledFrom([]pim.Kind{pim.Eligibility, pim.Eligibility, pim.Assignment}).Draw(l.T, "kind"),
+		Justification: "ticket 4711",
+	}
+	whom := rapid.SampledFrom([]int{1, 2, 3, 4, 5, 11, 12}).Draw(l.T, "whom")
+	by := whom
+	switch a.Action {
+	case pim.AdminAssign, pim.AdminUpdate, pim.AdminRemove, pim.AdminExtend, pim.AdminRenew:
+		by = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(l.T, "by")
+	case pim.SelfDeactivate:
+		a.Kind = pim.Assignment
+	}
+	a.By = l.as(l.tenant, by)
+	a.Key = key(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.T, "role"))
+	a.Schedule = l.times()
+	l.try(a)
+}
+
+func (l *life) activate() {
+	whom := rapid.IntRange(2, 5).Draw(l.T, "activates")
+	a := l.activation(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing}).Draw(l.T, "role"),
+		time.Duration(rapid.IntRange(5, 480).Draw(l.T, "minutes"))*time.Minute)
+	if rapid.IntRange(0, 2).Draw(l.T, "narrower") == 0 {
+		a.Key.Scope = pim.AdministrativeUnit(id(l.tenant, 21))
+	}
+	if rapid.IntRange(0, 3).Draw(l.T, "later") == 0 {
+		a.Schedule.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.T, "start")) * time.Minute)
+	}
+	l.try(a)
+}
+
+func (l *life) times() schedule.Info {
+	var in schedule.Info
+	if rapid.IntRange(0, 3).Draw(l.T, "later") == 0 {
+		in.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.T, "start")) * time.Minute)
+	}
+	switch rapid.IntRange(0, 2).Draw(l.T, "end") {
+	case 0:
+		in.Expiration.Kind = schedule.NoExpiration
+	case 1:
+		in.Expiration = schedule.Expiration{Kind: schedule.AfterDateTime,
+			End: l.Time().Add(time.Duration(rapid.IntRange(1, 900).Draw(l.T, "minutes")) * time.Minute)}
+	}
+	return in
+}
+
+// answer lets somebody answer, cancel or try to answer an open request.
+func (l *life) answer() {
+	var open []pim.Request
+	for _, r := range l.requests(l.tenant) {
+		if r.Status.Open() {
+			open = append(open, r)
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	r := rapid.SampledFrom(open).Draw(l.T, "request")
+	l.try(pim.Ask{By: l.as(l.tenant, rapid.SampledFrom([]int{2, 3, 4, 5, 5, 5}).Draw(l.T, "answered by")), Request: r.ID, Key: r.Key, Kind: r.Kind,
+		Action:        rapid.SampledFrom([]pim.Action{pim.Approve, pim.Approve, pim.Deny, pim.Cancel}).Draw(l.T, "answer"),
+		Justification: "needed"})
+}
+
+// editPolicy gives a role other rules.
+func (l *life) editPolicy(role pim.RoleID, approval bool, hours int) {
+	k := key(l.tenant, 1, role).Policy()
+	_, err := l.EditPolicy(context.Background(), l.as(l.tenant, 1), k, func(r *policy.Rules) error {
+		r.EndUserAssignment.Expiration.Maximum = schedule.FromTime(time.Duration(hours) * time.Hour)
+		r.Approval.Required = approval
+		r.Approval.Stages = []policy.Stage{{TimeoutDays: 1, Approvers: []policy.Approver{
+			{Kind: policy.User, ID: string(person(l.tenant, 5))}, {Kind: policy.Group, ID: string(person(l.tenant, 12))},
+		}}}
+		return nil
+	})
+	if _, ok := errors.AsType[*pim.Refusal](err); err != nil && !ok {
+		l.T.Fatal(err)
+	}
+}
+
+func TestP1NothingWithoutRequestDecisionAndAudit(t *testing.T) {
+	lives(t, func(l *life) {
+		if len(l.ledger.untold) > 0 {
+			l.T.Fatalf("not in the audit log: %v", l.ledger.untold)
+		}
+		told := map[pim.RequestID]bool{}
+		for _, e := range l.events(l.tenant) {
+			told[e.Request] = true
+			if back, err := audit.Decode(audit.Canonical(e)); err != nil || !cmp.Equal(back, e) {
+				l.T.Fatalf("the event %v does not survive the log: %v", e, err)
+			}
+		}
+		asked := map[pim.RequestID]pim.Request{}
+		for _, r := range l.requests(l.tenant) {
+			asked[r.ID] = r
+			if !told[r.ID] {
+				l.T.Fatalf("request %s is not in the audit log", r.ID)
+			}
+		}
+		schedules := map[pim.ScheduleID]bool{}
+		for _, s := range l.schedules(l.tenant) {
+			schedules[s.ID] = true
+			if _, ok := asked[s.Request]; !ok && s.Request != "" {
+				l.T.Fatalf("schedule %s has no request", s.ID)
+			}
+		}
+		for _, e := range l.effects(l.tenant) {
+			if !schedules[e.Schedule] {
+				l.T.Fatalf("effect %s has no schedule", e.ID)
+			}
+		}
+	})
+}
+
+func TestP2AnActivationNeverOutlivesWhatItRestsOn(t *testing.T) {
+	lives(t, func(l *life) {
+		all := map[pim.ScheduleID]pim.Schedule{}
+		var instants []time.Time
+		for _, s := range l.schedules(l.tenant) {
+			all[s.ID] = s
+			instants = append(instants, s.Window.Start, s.End(), l.Time())
+		}
+		asked := map[pim.RequestID]pim.Request{}
+		for _, r := range l.requests(l.tenant) {
+			asked[r.ID] = r
+		}
+		for _, s := range all {
+			if s.Type != pim.Activated {
+				continue
+			}
+			r := asked[s.Request]
+			if most := r.Maximum.AddTo(s.Window.Start); s.Window.End.IsZero() || s.Window.End.After(most) {
+				l.T.Fatalf("activation %s lasts from %s to %s, past the maximum of %s", s.ID, s.Window.Start, s.Window.End, r.Maximum)
+			}
+			for _, at := range instants {
+				if at.Before(l.Time()) || !s.Holds(at) {
+					continue
+				}
+				if !all[s.Eligibility].Holds(at) {
+					l.T.Fatalf("activation %s holds at %s, its eligibility %+v does not", s.ID, at, all[s.Eligibility])
+				}
+			}
+		}
+	})
+}
+
+func TestP3FromTheInstantOfEndEveryNodeDenies(t *testing.T) {
+	lives(t, func(l *life) {
+		// Nobody ticks here: the index alone must know, at the end of each window and just before.
+		type holding struct {
+			principal pim.PrincipalID
+			role      pim.RoleID
+			scope     pim.Scope
+		}
+		instants := []time.Time{l.Time()}
+		schedules := l.schedules(l.tenant)
+		for _, s := range schedules {
+			if end := s.End(); end.After(l.Time()) {
+				instants = append(instants, end, end.Add(-time.Microsecond))
+			}
+		}
+		for _, at := range instants {
+			should := map[holding]bool{}
+			for _, s := range schedules {
+				if s.Kind == pim.Assignment && s.Holds(at) {
+					should[holding{s.Key.Principal, s.Key.Role, s.Key.Scope}] = true
+				}
+			}
+			for _, s := range schedules {
+				h := holding{s.Key.Principal, s.Key.Role, s.Key.Scope}
+				wide := should[holding{h.principal, h.role, pim.Everywhere}] || should[h]
+				got := l.Index.Check(at, access.Question{Tenant: s.Key.Tenant, Principal: h.principal,
+					Provider: pim.Directory, Role: h.role, Scope: h.scope})
+				if got.Held && !wide && len(got.Via) == 0 {
+					l.T.Fatalf("at %s the index says that %v is held by %s", at, h, got.Schedule)
+				}
+			}
+		}
+	})
+}
+
+func TestP5NobodyDecidesOnTheirOwnRequest(t *testing.T) {
+	lives(t, func(l *life) {
+		same := func(a, b pim.PrincipalID) bool {
+			four, five := person(l.tenant, 4), person(l.tenant, 5)
+			return a == b || (a == four || a == five) && (b == four || b == five)
+		}
+		for _, r := range l.requests(l.tenant) {
+			if r.Approval == nil {
+				continue
+			}
+			for _, s := range r.Approval.Stages {
+				for _, d := range s.Decisions {
+					if same(d.By.Principal, r.Key.Principal) || same(d.By.Principal, r.By.Principal) {
+						l.T.Fatalf("%s decided on the request %s of %s", d.By.Principal, r.ID, r.Key.Principal)
+					}
+				}
+			}
+			if r.Status == pim.Provisioned && len(r.Approval.Stages[0].Decisions) == 0 {
+				l.T.Fatalf("request %s was provisioned without a decision", r.ID)
+			}
+		}
+	})
+}
+
+func TestP6ThereIsAlwaysAnAdministrator(t *testing.T) {
+	lives(t, func(l *life) {
+		schedules := l.schedules(l.tenant)
+		k := pim.AdministratorsKey(tenantID(l.tenant)).Policy()
+		stored, err := l.Store.Policies(context.Background(), k.Tenant, []pim.RoleKey{k})
+		if err != nil {
+			l.T.Fatal(err)
+		}
+		usable := func(at time.Time) bool {
+			return slices.ContainsFunc(schedules, func(s pim.Schedule) bool {
+				person := s.Key.Principal <= person(l.tenant, 5)
+				alone := s.Kind == pim.Assignment || !stored[k].Rules.Approval.Required
+				return person && alone && s.Key.Role == pim.GlobalAdministrator && s.Key.Scope == pim.Everywhere &&
+					s.Type == pim.Assigned && s.Holds(at)
+			})
+		}
+		instants := []time.Time{l.Time(), l.Time().AddDate(100, 0, 0)}
+		for _, s := range schedules {
+			if end := s.End(); end.After(l.Time()) {
+				instants = append(instants, end)
+			}
+		}
+		for _, at := range instants {
+			if !usable(at) {
+				l.T.Fatalf("at %s nobody can administer the tenant", at)
+			}
+		}
+	})
+}
+
+func TestP10NothingOfOneTenantTouchesAnother(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := newHouse(t, s)
+		const other = 1_000_000
+		h.settle(other)
+		h.eligible(other, 2, vault)
+		h.must(h.activation(other, 2, vault, 8*time.Hour))
+		snapshot := func() []any {
+			return []any{h.schedules(other), h.requests(other), h.events(other), h.effects(other)}
+		}
+		before := snapshot()
+		next := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			next++
+			l := &life{house: h, T: rt, tenant: next}
+			h.settle(next)
+			for range rapid.IntRange(1, 10).Draw(rt, "steps") {
+				l.ask()
+				l.answer()
+				// A foreign administrator is nobody here, whatever roles they claim.
+				foreign := h.as(other, 1)
+				if l.try(pim.Ask{By: foreign, Action: pim.AdminAssign, Kind: pim.Eligibility, Key: key(l.tenant, 2, vault), Justification: "mine"}) {
+					rt.Fatal("an administrator of another tenant made somebody eligible")
+				}
+			}
+			if diff := cmp.Diff(before, snapshot()); diff != "" {
+				rt.Fatalf("another tenant's life changed this one (-before +after):\n%s", diff)
+			}
+		})
+	})
+}
+
+func TestP4TwiceIsOnce(t *testing.T) {
+	rounds := 1000
+	if testing.Short() {
+		rounds = 50
+	}
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := newHouse(t, s)
+		h.settle(1)
+		h.eligible(1, 2, vault)
+		h.eligible(1, 2, billing)
+		_, err := h.EditPolicy(t.Context(), h.as(1, 1), key(1, 2, billing).Policy(), func(r *policy.Rules) error {
+			r.Approval.Required = true
+			r.Approval.Stages[0].Approvers = []policy.Approver{
+				{Kind: policy.User, ID: string(person(1, 3))}, {Kind: policy.User, ID: string(person(1, 4))},
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round := range rounds {
+			twoActivations(h, round)
+			twoApprovers(h, round)
+			h.pass(10 * time.Minute)
+			h.tick()
+		}
+	})
+}
+
+// twoActivations asks for the same activation twice at once: exactly one is taken.
+func twoActivations(h *house, round int) {
+	h.Helper()
+	taken := atOnce(
+		func() error { _, err := h.Do(h.Context(), h.activation(1, 2, vault, 5*time.Minute)); return err },
+		func() error { _, err := h.Do(h.Context(), h.activation(1, 2, vault, 5*time.Minute)); return err },
+	)
+	if got := count(h, taken, pim.AlreadyThere); got != 1 {
+		h.Fatalf("round %d: %d of two activations were taken: %v", round, got, taken)
+	}
+}
+
+// twoApprovers approve one request at once: exactly one completes it, and one activation stands.
+func twoApprovers(h *house, round int) {
+	h.Helper()
+	r := h.must(h.activation(1, 2, billing, 5*time.Minute)).Request
+	answer := func(n int) func() error {
+		return func() error {
+			_, err := h.Do(h.Context(), pim.Ask{By: h.as(1, n), Action: pim.Approve, Request: r.ID, Key: r.Key, Kind: r.Kind, Justification: "fine"})
+			return err
+		}
+	}
+	taken := atOnce(answer(3), answer(4))
+	if got := count(h, taken, pim.AlreadyDecided); got != 1 {
+		h.Fatalf("round %d: %d of two approvals were taken: %v", round, got, taken)
+	}
+	if !h.holds(1, 2, billing) {
+		h.Fatalf("round %d: the approved activation does not hold", round)
+	}
+}
+
+func atOnce(do ...func() error) []error {
+	errs := make([]error, len(do))
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i, f := range do {
+		wg.Go(func() { <-start; errs[i] = f() })
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
+
+// count counts what was taken; what was not must have been refused with the code.
+func count(h *house, errs []error, code pim.Code) (taken int) {
+	h.Helper()
+	for _, err := range errs {
+		refusal, ok := errors.AsType[*pim.Refusal](err)
+		switch {
+		case err == nil:
+			taken++
+		case !ok || refusal.Code != code:
+			h.Fatalf("refused with %v, want %q", err, code)
+		}
+	}
+	return taken
+}

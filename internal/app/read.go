@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// View says whose rows are meant. The zero value is everybody's, which needs a role that may read them.
+type View int
+
+// The views. All but Everybody are open to everyone.
+const (
+	Everybody View = iota
+	// Mine: the principal is the caller; for schedules and instances also by way of groups.
+	Mine
+	// ByMe: the caller made the request.
+	ByMe
+	// ForMe: the caller can decide the request, or has.
+	ForMe
+)
+
+// Caller completes what a token proves with the roles that the account holds now.
+func (a *App) Caller(t pim.TenantID, by pim.Caller) pim.Caller {
+	by.Roles = a.Index.Held(a.Time(), t, by.Principal)
+	return by
+}
+
+var forbidden = &pim.Refusal{Code: pim.Forbidden, Detail: "the caller holds no active role that may read this"}
+
+// Requests lists requests of a kind. Refusals: Forbidden for Everybody without a role that may read.
+func (a *App) Requests(ctx context.Context, by pim.Caller, p pim.Provider, k pim.Kind, v View, q store.Query) (store.Page[pim.Request], error) {
+	where := store.And{store.Is(store.FieldProvider, string(p)), store.Is(store.FieldKind, int(k))}
+	switch v {
+	case Everybody:
+		if !pim.MayRead(by, p) {
+			return store.Page[pim.Request]{}, forbidden
+		}
+	case Mine:
+		where = append(where, store.Is(store.FieldPrincipal, string(by.Principal)))
+	case ByMe:
+		where = append(where, store.Is(store.FieldCreatedBy, string(by.Principal)))
+	case ForMe:
+		ids, err := a.decidable(ctx, by, q.Tenant, where)
+		if err != nil {
+			return store.Page[pim.Request]{}, err
+		}
+		where = append(where, store.In{Field: store.FieldID, Values: ids})
+	}
+	if q.Where != nil {
+		where = append(where, q.Where)
+	}
+	q.Where = where
+	return a.Store.Requests(ctx, q)
+}
+
+// most bounds what is looked through to find what somebody decided.
+const most = 1000
+
+// decidable returns the ids of the requests that the caller can decide now, or has decided.
+func (a *App) decidable(ctx context.Context, by pim.Caller, t pim.TenantID, where store.And) ([]string, error) {
+	ids, err := a.decided(ctx, by, t)
+	if err != nil {
+		return nil, err
+	}
+	q := store.Query{Tenant: t, Limit: most,
+		Where: append(slices.Clone(where), store.Is(store.FieldStatus, int(pim.PendingApproval)))}
+	for {
+		page, err := a.Store.Requests(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		judge, err := a.judge(ctx, by, t, page.Rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Rows {
+			if judge(r) {
+				ids = append(ids, string(r.ID))
+			}
+		}
+		if len(page.Next) == 0 {
+			return ids, nil
+		}
+		q.After = page.Next
+	}
+}
+
+func (a *App) decided(ctx context.Context, by pim.Caller, t pim.TenantID) ([]string, error) {
+	page, err := a.Store.Events(ctx, store.Query{Tenant: t, Limit: most,
+		Order: []store.Order{{Field: store.FieldAt, Desc: true}},
+		Where: store.And{
+			store.Is(store.FieldActor, string(by.Principal)),
+			store.Or{
+				store.Is(store.FieldActivity, int(pim.Approved)),
+				store.Is(store.FieldActivity, int(pim.DeniedByApprover)),
+			},
+		}})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range page.Rows {
+		ids = append(ids, string(e.Request))
+	}
+	return ids, nil
+}
+
+// judge returns a test of whether the caller can decide one of the requests, having read what that needs at once.
+func (a *App) judge(ctx context.Context, by pim.Caller, t pim.TenantID, requests []pim.Request) (func(pim.Request) bool, error) {
+	ids := []pim.PrincipalID{by.Principal}
+	for _, r := range requests {
+		ids = append(ids, r.Key.Principal)
+	}
+	slices.Sort(ids)
+	objects, err := a.Store.ObjectsByID(ctx, t, slices.Compact(ids))
+	if err != nil {
+		return nil, err
+	}
+	known := map[pim.PrincipalID]pim.Principal{}
+	for _, o := range objects {
+		known[o.ID] = o.Principal()
+	}
+	now := a.Time()
+	groups := a.Index.GroupsAbove(now, t, by.Principal)
+	inGroup := func(g pim.PrincipalID) bool { return slices.Contains(groups, g) }
+	return func(r pim.Request) bool {
+		return pim.CanDecide(now, r, known[r.Key.Principal], known[by.Principal], by, inGroup)
+	}, nil
+}
+
+// Request returns one request that the caller may see: as reader, principal, creator or approver; else UnknownRequest.
+func (a *App) Request(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.Provider, k pim.Kind, id pim.RequestID) (pim.Request, error) {
+	unknown := &pim.Refusal{Code: pim.UnknownRequest, Detail: "the request does not exist"}
+	page, err := a.Store.Requests(ctx, store.Query{Tenant: t, Limit: 1, Where: store.And{
+		store.Is(store.FieldID, string(id)), store.Is(store.FieldProvider, string(p)), store.Is(store.FieldKind, int(k)),
+	}})
+	if err != nil {
+		return pim.Request{}, err
+	}
+	if len(page.Rows) == 0 {
+		return pim.Request{}, unknown
+	}
+	r := page.Rows[0]
+	if pim.MayRead(by, p) || r.Key.Principal == by.Principal || r.By.Principal == by.Principal || r.DecidedBy(by.Principal) {
+		return r, nil
+	}
+	can, err := a.MayDecide(ctx, by, r)
+	if err != nil {
+		return pim.Request{}, err
+	}
+	if !can {
+		return pim.Request{}, unknown
+	}
+	return r, nil
+}
+
+// MayDecide says whether the caller is an approver of the request's open stage, as Approve would judge it.
+func (a *App) MayDecide(ctx context.Context, by pim.Caller, r pim.Request) (bool, error) {
+	judge, err := a.judge(ctx, by, r.Key.Tenant, []pim.Request{r})
+	if err != nil {
+		return false, err
+	}
+	return judge(r), nil
+}
+
+// Effects lists what the outside was told, or is still to be told: to readers everybody's, to others their own.
+func (a *App) Effects(ctx context.Context, by pim.Caller, q store.Query) (store.Page[pim.Effect], error) {
+	if !pim.MayRead(by, pim.Directory) {
+		q.Where = narrowed(q.Where, store.Is(store.FieldPrincipal, string(by.Principal)))
+	}
+	return a.Store.Effects(ctx, q)
+}
+
+// Events lists the audit log to those who may read it. Refusal: Forbidden.
+func (a *App) Events(ctx context.Context, by pim.Caller, q store.Query) (store.Page[pim.Event], error) {
+	if !pim.MayAudit(by) {
+		return store.Page[pim.Event]{}, forbidden
+	}
+	return a.Store.Events(ctx, q)
+}
+
+func narrowed(where store.Filter, by store.Filter) store.Filter {
+	if where == nil {
+		return by
+	}
+	return store.And{by, where}
+}
