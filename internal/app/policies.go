@@ -133,6 +133,9 @@ func (a *App) EditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, edit
 	if !pim.MayAdminister(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role}) {
 		return policy.Policy{}, forbidden
 	}
+	if err := a.counts(ctx, by, k.Tenant); err != nil {
+		return policy.Policy{}, err
+	}
 	role, err := a.Role(ctx, k.Tenant, k.Role)
 	if err != nil && k.Provider == pim.Directory {
 		return policy.Policy{}, err
