@@ -1,0 +1,389 @@
+package access_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"portcullis/internal/access"
+	"portcullis/internal/pim"
+	"portcullis/internal/schedule"
+)
+
+// oracle answers what the index answers, by looking at everything.
+type oracle struct {
+	schedules map[pim.ScheduleID]pim.Schedule
+	edges     map[[3]string]access.Edge
+}
+
+func newOracle() *oracle {
+	return &oracle{map[pim.ScheduleID]pim.Schedule{}, map[[3]string]access.Edge{}}
+}
+
+func edgeKey(e access.Edge) [3]string {
+	return [3]string{string(e.Tenant), string(e.Group), string(e.Member)}
+}
+
+// forever is later than any end in these tests.
+var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func orForever(t time.Time) time.Time {
+	if t.IsZero() {
+		return forever
+	}
+	return t
+}
+
+func orNone(t time.Time) time.Time {
+	if t.Equal(forever) {
+		return time.Time{}
+	}
+	return t
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// groups returns the groups above a principal, with the end of the way that holds longest.
+func (o *oracle) groups(now time.Time, t pim.TenantID, p pim.PrincipalID) map[pim.PrincipalID]time.Time {
+	ends := map[pim.PrincipalID]time.Time{}
+	for changed := true; changed; {
+		changed = false
+		for _, e := range o.edges {
+			from, member := ends[e.Member]
+			if e.Member == p {
+				from, member = forever, true
+			}
+			if e.Tenant != t || !member || !e.During.Contains(now) {
+				continue
+			}
+			end := earlier(from, orForever(e.During.End))
+			if known, there := ends[e.Group]; !there || known.Before(end) {
+				ends[e.Group], changed = end, true
+			}
+		}
+	}
+	return ends
+}
+
+// ownHold says until when a schedule holds, with all that it rests on.
+func (o *oracle) ownHold(now time.Time, s pim.Schedule) (time.Time, bool) {
+	in, ok := s.Window.At(now)
+	if !ok || s.Ending != pim.NotEnded || s.Kind != pim.Assignment {
+		return time.Time{}, false
+	}
+	end := orForever(in.End)
+	if s.Type != pim.Activated {
+		return end, true
+	}
+	e, ok := o.schedules[s.Eligibility]
+	in, holds := e.Window.At(now)
+	same := e.Key.Tenant == s.Key.Tenant && e.Key.Provider == s.Key.Provider && e.Key.Role == s.Key.Role
+	if !ok || !holds || !same || e.Ending != pim.NotEnded || e.Kind != pim.Eligibility {
+		return time.Time{}, false
+	}
+	end = earlier(end, orForever(in.End))
+	if e.Key.Principal == s.Key.Principal {
+		return end, true
+	}
+	way, member := o.groups(now, s.Key.Tenant, s.Key.Principal)[e.Key.Principal]
+	return earlier(end, way), member
+}
+
+// check returns until when the role is held, and by which schedules that hold so long.
+func (o *oracle) check(now time.Time, q access.Question) (end time.Time, by []pim.ScheduleID) {
+	groups := o.groups(now, q.Tenant, q.Principal)
+	best := map[bool]time.Time{}
+	ids := map[bool][]pim.ScheduleID{}
+	for _, s := range o.schedules {
+		scope := s.Key.Scope == q.Scope || q.Provider == pim.Directory && s.Key.Scope == "/"
+		if s.Key.Tenant != q.Tenant || s.Key.Provider != q.Provider || s.Key.Role != q.Role || !scope {
+			continue
+		}
+		own := s.Key.Principal == q.Principal
+		way, member := groups[s.Key.Principal]
+		if own {
+			way, member = forever, true
+		}
+		end, holds := o.ownHold(now, s)
+		if end = earlier(end, way); !member || !holds || end.Before(best[own]) {
+			continue
+		}
+		if end.After(best[own]) {
+			best[own], ids[own] = end, nil
+		}
+		ids[own] = append(ids[own], s.ID)
+	}
+	if len(ids[true]) > 0 {
+		return best[true], ids[true]
+	}
+	return best[false], ids[false]
+}
+
+func (o *oracle) members(now time.Time, t pim.TenantID, group pim.PrincipalID) []pim.PrincipalID {
+	var all []pim.PrincipalID
+	for _, p := range people {
+		if _, ok := o.groups(now, t, p)[group]; ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func (o *oracle) held(now time.Time, t pim.TenantID, p pim.PrincipalID) []pim.HeldRole {
+	groups := o.groups(now, t, p)
+	groups[p] = forever
+	ends := map[pim.HeldRole]time.Time{}
+	for _, s := range o.schedules {
+		way, member := groups[s.Key.Principal]
+		end, holds := o.ownHold(now, s)
+		k := pim.HeldRole{Provider: s.Key.Provider, Role: s.Key.Role, Scope: s.Key.Scope}
+		if end = earlier(end, way); s.Key.Tenant == t && member && holds && end.After(ends[k]) {
+			ends[k] = end
+		}
+	}
+	var all []pim.HeldRole
+	for k, end := range ends {
+		k.Until = orNone(end)
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b pim.HeldRole) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Role, b.Role), cmp.Compare(a.Scope, b.Scope))
+	})
+	return all
+}
+
+var (
+	tenants   = []pim.TenantID{"t1", "t2"}
+	people    = []pim.PrincipalID{"a", "b", "c", "d", "e"} // each may be a member of each
+	providers = []pim.Provider{pim.Directory, pim.Group}
+	roles     = []pim.RoleID{"r1", "r2"}
+	scopes    = []pim.Scope{"/", "/administrativeUnits/u", "/o"}
+	monday    = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+)
+
+func hour(h int) time.Time { return monday.Add(time.Duration(h) * time.Hour) }
+
+func drawInterval(t *rapid.T) schedule.Interval {
+	i := schedule.Interval{Start: hour(rapid.IntRange(0, 40).Draw(t, "start"))}
+	if rapid.Bool().Draw(t, "ends") {
+		i.End = i.Start.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "hours")) * time.Hour)
+	}
+	return i
+}
+
+func drawWindow(t *rapid.T) schedule.Window {
+	i := drawInterval(t)
+	w := schedule.Window{Start: i.Start, End: i.End}
+	if rapid.IntRange(0, 3).Draw(t, "recurs") == 0 {
+		w.Length = schedule.MustDuration(rapid.SampledFrom([]string{"PT1H", "PT8H", "PT30H"}).Draw(t, "length"))
+		w.Recurrence = &schedule.Recurrence{
+			Pattern: schedule.Pattern{Type: schedule.Daily, Interval: rapid.IntRange(1, 2).Draw(t, "every")},
+			Range:   schedule.Range{Type: schedule.NoEnd, StartDate: schedule.Date{Year: 2026, Month: time.March, Day: i.Start.Day()}},
+		}
+	}
+	return w
+}
+
+// drawSchedule draws a new state of one of a few schedules; its key never changes.
+func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
+	id := pim.ScheduleID(fmt.Sprint("s", rapid.IntRange(0, 11).Draw(t, "id")))
+	s, known := o.schedules[id]
+	if !known {
+		s = pim.Schedule{ID: id, Kind: pim.Assignment, Type: pim.Assigned, Key: pim.Key{
+			Tenant:    rapid.SampledFrom(tenants).Draw(t, "tenant"),
+			Provider:  rapid.SampledFrom(providers).Draw(t, "provider"),
+			Role:      rapid.SampledFrom(roles).Draw(t, "role"),
+			Scope:     rapid.SampledFrom(scopes).Draw(t, "scope"),
+			Principal: rapid.SampledFrom(people).Draw(t, "principal"),
+		}}
+		switch rapid.IntRange(0, 2).Draw(t, "kind") {
+		case 0:
+			s.Kind = pim.Eligibility
+		case 1:
+			s.Type = pim.Activated
+			s.Eligibility = pim.ScheduleID(fmt.Sprint("s", rapid.IntRange(0, 11).Draw(t, "eligibility")))
+			// A role and tenant of its own would never fit the eligibility.
+			if e, ok := o.schedules[s.Eligibility]; ok {
+				s.Key.Tenant, s.Key.Provider, s.Key.Role = e.Key.Tenant, e.Key.Provider, e.Key.Role
+			}
+		}
+	}
+	s.Window = drawWindow(t)
+	s.Ending = rapid.SampledFrom([]pim.Ending{pim.NotEnded, pim.NotEnded, pim.NotEnded, pim.Expired, pim.Removed}).Draw(t, "ending")
+	return s
+}
+
+func drawEdge(t *rapid.T) access.Edge {
+	return access.Edge{Tenant: rapid.SampledFrom(tenants).Draw(t, "tenant"), Membership: pim.Membership{
+		Group:  rapid.SampledFrom(people).Draw(t, "group"),
+		Member: rapid.SampledFrom(people).Draw(t, "member"),
+		During: drawInterval(t),
+	}}
+}
+
+// step makes one change in both.
+func (o *oracle) step(t *rapid.T, ix *access.Index) {
+	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	default:
+		var batch []pim.Schedule
+		for range rapid.IntRange(1, 3).Draw(t, "schedules") {
+			s := o.drawSchedule(t)
+			o.schedules[s.ID] = s
+			batch = append(batch, s)
+		}
+		ix.Apply(batch)
+	case 5, 6, 7:
+		var batch []access.Edge
+		for range rapid.IntRange(1, 3).Draw(t, "edges") {
+			e := drawEdge(t)
+			o.edges[edgeKey(e)] = e
+			batch = append(batch, e)
+		}
+		ix.Link(batch)
+	case 8:
+		e := drawEdge(t)
+		delete(o.edges, edgeKey(e))
+		ix.Unlink([]access.Edge{e})
+	case 9:
+		if err := ix.Fill(o.load); err != nil {
+			t.Fatalf("Fill: %v", err)
+		}
+	}
+}
+
+func (o *oracle) load(l *access.Loader) error {
+	for _, s := range o.schedules {
+		if err := l.Schedule(s); err != nil {
+			return err
+		}
+	}
+	for _, e := range o.edges {
+		if err := l.Link(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare asks both everything about one principal.
+func (o *oracle) compare(t *rapid.T, ix *access.Index, now time.Time, tenant pim.TenantID, p pim.PrincipalID) {
+	for _, provider := range providers {
+		for _, role := range roles {
+			for _, scope := range scopes {
+				o.compareCheck(t, ix, now, access.Question{Tenant: tenant, Principal: p, Provider: provider, Role: role, Scope: scope})
+			}
+		}
+	}
+	want := slices.Collect(func(yield func(pim.PrincipalID) bool) {
+		for _, q := range people {
+			if _, ok := o.groups(now, tenant, p)[q]; ok && !yield(q) {
+				return
+			}
+		}
+	})
+	for name, d := range map[string]string{
+		"groups above": gocmp.Diff(want, ix.GroupsAbove(now, tenant, p), cmpopts.EquateEmpty()),
+		"members":      gocmp.Diff(o.members(now, tenant, p), ix.Members(now, tenant, p), cmpopts.EquateEmpty()),
+		"held":         gocmp.Diff(o.held(now, tenant, p), ix.Held(now, tenant, p), cmpopts.EquateEmpty()),
+	} {
+		if d != "" {
+			t.Fatalf("%s of %s in %s at %v (-want +got):\n%s", name, p, tenant, now, d)
+		}
+	}
+}
+
+func (o *oracle) compareCheck(t *rapid.T, ix *access.Index, now time.Time, q access.Question) {
+	end, by := o.check(now, q)
+	got := ix.Check(now, q)
+	switch {
+	case got.Held != (len(by) > 0):
+		t.Fatalf("%+v at %v: got %+v, want held %v", q, now, got, len(by) > 0)
+	case !got.Held:
+		if got.Reason >= access.ByAssignment || !got.Until.IsZero() || got.Schedule != "" || got.Via != nil {
+			t.Fatalf("%+v at %v: a no with reasons for a yes: %+v", q, now, got)
+		}
+		return
+	case !orForever(got.Until).Equal(end), !slices.Contains(by, got.Schedule):
+		t.Fatalf("%+v at %v: got %+v, want until %v by one of %v", q, now, got, end, by)
+	}
+	o.checkWay(t, now, q, got)
+}
+
+// checkWay follows the groups from the principal to the schedule.
+func (o *oracle) checkWay(t *rapid.T, now time.Time, q access.Question, got access.Answer) {
+	at := q.Principal
+	for _, g := range got.Via {
+		e, ok := o.edges[[3]string{string(q.Tenant), string(g), string(at)}]
+		if !ok || !e.During.Contains(now) {
+			t.Fatalf("%+v at %v: %s is no member of %s on the way %v", q, now, at, g, got.Via)
+		}
+		at = g
+	}
+	if s := o.schedules[got.Schedule]; s.Key.Principal != at {
+		t.Fatalf("%+v at %v: the way %v leads to %s, but %s names %s", q, now, got.Via, at, s.ID, s.Key.Principal)
+	}
+}
+
+func TestTheIndexAnswersLikeAnOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ix, o := access.New(), newOracle()
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			o.step(t, ix)
+		}
+		sweep := rapid.IntRange(0, 60).Draw(t, "swept at")
+		if rapid.Bool().Draw(t, "sweep") {
+			ix.Sweep(hour(sweep))
+		} else {
+			sweep = 0
+		}
+		for h := sweep; h < 90; h += rapid.IntRange(1, 30).Draw(t, "later") {
+			// Just before an hour, at it and after it.
+			now := hour(h).Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "nanoseconds")))
+			if h == sweep {
+				now = hour(h)
+			}
+			for _, tenant := range tenants {
+				for _, p := range people {
+					o.compare(t, ix, now, tenant, p)
+				}
+			}
+		}
+	})
+}
+
+// Until and NextChange promise that nothing changes before; so nothing may.
+func TestNothingChangesBeforeItIsSaidTo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ix, o := access.New(), newOracle()
+		for range rapid.IntRange(1, 25).Draw(t, "steps") {
+			o.step(t, ix)
+		}
+		now := hour(rapid.IntRange(0, 60).Draw(t, "now"))
+		for _, p := range people {
+			next := orForever(ix.NextChange(now, "t1", p))
+			if !next.After(now) {
+				t.Fatalf("next change of %s: got %v, want later than %v", p, next, now)
+			}
+			held, groups := ix.Held(now, "t1", p), ix.GroupsAbove(now, "t1", p)
+			for at := now; at.Before(next) && at.Before(hour(120)); at = at.Add(time.Hour) {
+				if d := gocmp.Diff(held, ix.Held(at, "t1", p)); d != "" {
+					t.Fatalf("%s holds otherwise at %v, before %v:\n%s", p, at, next, d)
+				}
+				if d := gocmp.Diff(groups, ix.GroupsAbove(at, "t1", p)); d != "" {
+					t.Fatalf("%s is in other groups at %v, before %v:\n%s", p, at, next, d)
+				}
+			}
+		}
+	})
+}
