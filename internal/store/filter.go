@@ -29,8 +29,6 @@ const (
 	FieldSchedule    Field = "schedule"    // effects, events
 	FieldState       Field = "state"       // effects
 	FieldStuck       Field = "stuck"       // effects
-	FieldDoor        Field = "door"        // effects
-	FieldAccount     Field = "account"     // effects
 	FieldAt          Field = "at"          // events
 	FieldActivity    Field = "activity"    // events: pim.Activity as int
 	FieldActor       Field = "actor"       // events: who asked

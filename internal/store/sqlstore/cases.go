@@ -1,0 +1,586 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/policy"
+	"portcullis/internal/store"
+)
+
+// rowsQuestion is a question about a table v of arguments. Without rows it is not asked.
+type rowsQuestion struct {
+	sql     string
+	columns []column
+	rows    [][]any
+	each    func(scan) error
+}
+
+// askRows asks about rows, everything as of one instant and in one round trip.
+func (s *Store) askRows(ctx context.Context, questions ...rowsQuestion) error {
+	qs := make([]question, 0, len(questions))
+	for _, q := range questions {
+		if len(q.rows) == 0 {
+			continue
+		}
+		sql, args, err := s.db.rows(q.columns, q.rows)
+		if err != nil {
+			return err
+		}
+		qs = append(qs, question{sql: replaceRows(q.sql, sql), args: args, each: q.each})
+	}
+	if len(qs) == 0 {
+		return nil
+	}
+	return s.db.ask(ctx, qs...)
+}
+
+// Case implements store.Cases.
+func (s *Store) Case(ctx context.Context, n pim.Need) (pim.Case, error) {
+	cs, err := s.cases(ctx, []pim.Need{n})
+	if err == nil && cs[0].Key == (pim.Key{}) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return pim.Case{}, s.fault("read a case", err)
+	}
+	return cs[0], nil
+}
+
+// Cases implements store.Cases.
+func (s *Store) Cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error) {
+	cs, err := s.cases(ctx, needs)
+	return cs, s.fault("read cases", err)
+}
+
+func (s *Store) cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error) {
+	r := &reading{needs: needs, cases: make([]pim.Case, len(needs))}
+	for i, n := range needs {
+		if n.Request == "" && n.Schedule == "" {
+			r.cases[i].Key = n.Key
+		}
+	}
+	// The key of a request or schedule never changes, so it may be read before the rest.
+	if err := s.askRows(ctx, r.keysByID("requests"), r.keysByID("schedules")); err != nil {
+		return nil, err
+	}
+	r.gather()
+	if err := s.askRows(ctx, r.questions()...); err != nil {
+		return nil, err
+	}
+	r.complete()
+	return r.cases, nil
+}
+
+// reading is what is read for a number of needs. Whatever the number, the questions are the same few.
+type reading struct {
+	needs []pim.Need
+	cases []pim.Case
+
+	// What the questions ask for: rows (n, tenant, provider, scope, role, principal) of keys by what they need.
+	all, backing, dependents [][]any
+	administrators           [][]any
+	// objects, climbs and places are who or what is looked up: each once, however many cases need it.
+	objects, climbs, places map[objectID]bool
+	policies                map[pim.RoleKey]bool
+
+	// What came back.
+	found map[objectID]directory.Object
+	above map[objectID][]pim.Membership
+	units map[objectID][]pim.Scope
+	rules map[pim.RoleKey]policy.Policy
+	// dependentAt finds a dependent by the case and its schedule.
+	dependentAt map[dependentID]int
+}
+
+type objectID struct {
+	tenant pim.TenantID
+	id     pim.PrincipalID
+}
+
+type dependentID struct {
+	n  int64
+	id pim.ScheduleID
+}
+
+func keyedColumns() []column {
+	return append([]column{{"n", number}}, texts("tenant", "provider", "scope", "role", "principal")...)
+}
+
+func keyedRow(n int, k pim.Key) []any {
+	return append([]any{int64(n), string(k.Tenant)}, keyValues(k)...)
+}
+
+// keysByID finds the keys of the requests or schedules that needs name.
+func (r *reading) keysByID(table string) rowsQuestion {
+	q := rowsQuestion{
+		columns: append([]column{{"n", number}}, texts("tenant", "id")...),
+		sql: `SELECT v.n, t.tenant, t.provider, t.scope, t.role, t.principal
+			FROM {{rows}} CROSS JOIN ` + table + ` t WHERE t.tenant = v.tenant AND t.id = v.id`,
+		each: func(row scan) error {
+			var n int64
+			var k keyCells
+			err := row(&n, &k.tenant, &k.provider, &k.scope, &k.role, &k.principal)
+			if err == nil {
+				r.cases[n].Key = k.key()
+			}
+			return err
+		}}
+	q.rows = r.named(table == "requests", func(int) bool { return true })
+	return q
+}
+
+// named returns the rows (n, tenant, id) of the requests or schedules that needs name.
+func (r *reading) named(requests bool, where func(n int) bool) (rows [][]any) {
+	for i, n := range r.needs {
+		id := string(n.Request)
+		if !requests {
+			if n.Request != "" {
+				continue // the request tells the key
+			}
+			id = string(n.Schedule)
+		}
+		if id != "" && where(i) {
+			rows = append(rows, []any{int64(i), string(n.Key.Tenant), plain(id)})
+		}
+	}
+	return rows
+}
+
+func (r *reading) known(n int) bool { return r.cases[n].Key != (pim.Key{}) }
+
+// gather notes what is to be read for each need.
+func (r *reading) gather() {
+	r.objects, r.climbs, r.places = map[objectID]bool{}, map[objectID]bool{}, map[objectID]bool{}
+	r.policies = map[pim.RoleKey]bool{}
+	r.above, r.units = map[objectID][]pim.Membership{}, map[objectID][]pim.Scope{}
+	r.found, r.rules = map[objectID]directory.Object{}, map[pim.RoleKey]policy.Policy{}
+	r.dependentAt = map[dependentID]int{}
+	for i, n := range r.needs {
+		if !r.known(i) {
+			continue
+		}
+		k := r.cases[i].Key
+		row := keyedRow(i, k)
+		r.all = append(r.all, row)
+		r.objects[objectID{k.Tenant, k.Principal}] = true
+		r.policies[k.Policy()] = true
+		if n.Backing {
+			r.backing = append(r.backing, append(row[:len(row):len(row)], scopeObject(k)))
+		}
+		if n.Dependents {
+			r.dependents = append(r.dependents, row)
+		}
+		if n.Administrators {
+			r.administrators = append(r.administrators, keyedRow(i, pim.AdministratorsKey(k.Tenant)))
+		}
+		if !n.Clock {
+			r.gatherPeople(n, k)
+		}
+	}
+}
+
+func (r *reading) gatherPeople(n pim.Need, k pim.Key) {
+	for _, id := range []pim.PrincipalID{k.Principal, n.Actor} {
+		if id != "" {
+			r.climbs[objectID{k.Tenant, id}] = true
+			r.objects[objectID{k.Tenant, id}] = true
+		}
+	}
+	r.objects[objectID{k.Tenant, pim.PrincipalID(k.Role)}] = true
+	if id := scopeObject(k); id != "" {
+		r.objects[objectID{k.Tenant, pim.PrincipalID(id)}] = true
+		r.places[objectID{k.Tenant, pim.PrincipalID(id)}] = true
+	}
+}
+
+// scopeObject is the id of the object that the key's scope names: a unit, a single object, or a group; else empty.
+func scopeObject(k pim.Key) string {
+	switch k.Provider {
+	case pim.Directory:
+		if id, ok := k.Scope.Unit(); ok {
+			return id
+		}
+		id, _ := k.Scope.Object()
+		return id
+	case pim.Group:
+		return string(k.Scope)
+	case pim.Resource:
+	}
+	return ""
+}
+
+func (r *reading) questions() []rowsQuestion {
+	return []rowsQuestion{
+		r.versions(),
+		r.schedules(), r.namedSchedules(),
+		r.requests(), r.namedRequests(),
+		r.effects(),
+		r.people(),
+		policiesQuestion(r.policies, func(k pim.RoleKey, p policy.Policy) { r.rules[k] = p }),
+		r.climb(),
+		r.containers(),
+		r.backings(),
+		r.resting(), r.restingPeople(), r.restingEffects(),
+		r.administratorsVersion(), r.standings(),
+	}
+}
+
+// sameKey joins a table x by its key.
+func sameKey(x string) string {
+	return fmt.Sprintf("%[1]s.tenant = v.tenant AND %[1]s.principal = v.principal AND %[1]s.role = v.role AND "+
+		"%[1]s.scope = v.scope AND %[1]s.provider = v.provider", x)
+}
+
+func (r *reading) versions() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.all,
+		sql: "SELECT v.n, c.version FROM {{rows}} CROSS JOIN cases c WHERE " + sameKey("c"),
+		each: func(row scan) error {
+			var n, version int64
+			err := row(&n, &version)
+			if err == nil {
+				r.cases[n].Version = version
+			}
+			return err
+		}}
+}
+
+func (r *reading) addSchedule(row scan) error {
+	var n int64
+	s, err := scanSchedule(row, &n)
+	if err == nil {
+		r.cases[n].Schedules = append(r.cases[n].Schedules, s)
+	}
+	return err
+}
+
+func (r *reading) schedules() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.all, each: r.addSchedule,
+		sql: "SELECT v.n, " + schedulesTable().list("s.") + " FROM {{rows}} CROSS JOIN schedules s WHERE s.kept AND " + sameKey("s"),
+	}
+}
+
+// namedSchedules reads the schedule that a need names where it is not among those that are kept.
+func (r *reading) namedSchedules() rowsQuestion {
+	return rowsQuestion{
+		columns: append([]column{{"n", number}}, texts("tenant", "id")...), rows: r.named(false, r.known), each: r.addSchedule,
+		sql: "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s
+			WHERE s.tenant = v.tenant AND s.id = v.id AND NOT s.kept`,
+	}
+}
+
+func (r *reading) addRequest(row scan) error {
+	var n int64
+	q, err := scanRequest(row, &n)
+	if err == nil {
+		r.cases[n].Requests = append(r.cases[n].Requests, q)
+	}
+	return err
+}
+
+func (r *reading) requests() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.all, each: r.addRequest,
+		sql: "SELECT v.n, " + requestsTable().list("q.") + " FROM {{rows}} CROSS JOIN requests q WHERE q.is_open AND " + sameKey("q"),
+	}
+}
+
+// namedRequests reads the request that a need names where it is not open.
+func (r *reading) namedRequests() rowsQuestion {
+	return rowsQuestion{
+		columns: append([]column{{"n", number}}, texts("tenant", "id")...), rows: r.named(true, r.known), each: r.addRequest,
+		sql: "SELECT v.n, " + requestsTable().list("q.") + ` FROM {{rows}} CROSS JOIN requests q
+			WHERE q.tenant = v.tenant AND q.id = v.id AND NOT q.is_open`,
+	}
+}
+
+func (r *reading) effects() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.all,
+		sql: "SELECT v.n, " + effectsTable().list("e.") + " FROM {{rows}} CROSS JOIN effects e WHERE e.state <> 4 AND " + sameKey("e"),
+		each: func(row scan) error {
+			var n int64
+			e, err := scanEffect(row, &n)
+			if err == nil {
+				r.cases[n].Effects = append(r.cases[n].Effects, e)
+			}
+			return err
+		}}
+}
+
+func objectRows(ids map[objectID]bool) [][]any {
+	rows := make([][]any, 0, len(ids))
+	for id := range ids {
+		rows = append(rows, []any{string(id.tenant), plain(string(id.id))})
+	}
+	return rows
+}
+
+// people reads every object that a need names: principals, actors, custom roles, and what scopes name.
+func (r *reading) people() rowsQuestion {
+	return rowsQuestion{
+		columns: texts("tenant", "id"), rows: objectRows(r.objects),
+		sql: "SELECT " + objectsTable().list("o.") + " FROM {{rows}} CROSS JOIN objects o WHERE o.tenant = v.tenant AND o.id = v.id",
+		each: func(row scan) error {
+			o, err := scanObject(row)
+			r.found[objectID{o.Tenant, o.ID}] = o
+			return err
+		}}
+}
+
+func policiesQuestion(keys map[pim.RoleKey]bool, found func(pim.RoleKey, policy.Policy)) rowsQuestion {
+	rows := make([][]any, 0, len(keys))
+	for k := range keys {
+		rows = append(rows, roleKeyValues(k))
+	}
+	return rowsQuestion{
+		columns: texts("tenant", "provider", "scope", "role"), rows: rows,
+		sql: "SELECT " + policiesTable().list("p.") + ` FROM {{rows}} CROSS JOIN policies p
+			WHERE p.tenant = v.tenant AND p.provider = v.provider AND p.scope = v.scope AND p.role = v.role`,
+		each: func(row scan) error {
+			k, p, err := scanPolicy(row)
+			if err == nil {
+				found(k, p)
+			}
+			return err
+		}}
+}
+
+func (r *reading) climb() rowsQuestion {
+	return rowsQuestion{
+		columns: texts("tenant", "id"), rows: objectRows(r.climbs), sql: upward,
+		each: func(row scan) error {
+			var root string
+			l, err := scanLink(row, &root)
+			id := objectID{l.Tenant, pim.PrincipalID(root)}
+			r.above[id] = append(r.above[id], pim.Membership{Group: l.From, Member: l.To, During: l.During})
+			return err
+		}}
+}
+
+// containers reads the administrative units that the scopes' objects are in.
+func (r *reading) containers() rowsQuestion {
+	return rowsQuestion{
+		columns: texts("tenant", "id"), rows: objectRows(r.places),
+		sql: `SELECT l.tenant, l.to_id, l.from_id FROM {{rows}} CROSS JOIN links l
+			WHERE l.tenant = v.tenant AND l.relation = 3 AND l.to_id = v.id`,
+		each: func(row scan) error {
+			var tenant, object, unit string
+			err := row(&tenant, &object, &unit)
+			id := objectID{pim.TenantID(tenant), pim.PrincipalID(object)}
+			r.units[id] = append(r.units[id], pim.AdministrativeUnit(unit))
+			return err
+		}}
+}
+
+// backings reads the live eligibilities of the principal and of the groups above it, at the scope and at wider ones.
+// Whether one holds at the time of the decision is for the core to say.
+func (r *reading) backings() rowsQuestion {
+	return rowsQuestion{
+		columns: append(keyedColumns(), column{"object", text}), rows: r.backing,
+		sql: `
+			WITH RECURSIVE need AS (SELECT v.n, v.tenant, v.provider, v.scope, v.role, v.principal, v.object FROM {{rows}}),
+			who(n, tenant, id) AS (
+				SELECT n, tenant, principal FROM need
+				UNION
+				SELECT w.n, w.tenant, l.from_id FROM who w CROSS JOIN links l
+				WHERE l.tenant = w.tenant AND l.relation = 1 AND l.to_id = w.id),
+			place(n, scope) AS (
+				SELECT n, scope FROM need
+				UNION SELECT n, '/' FROM need WHERE provider = 'directory'
+				UNION SELECT n.n, '/administrativeUnits/' || l.from_id FROM need n CROSS JOIN links l
+				WHERE n.provider = 'directory' AND l.tenant = n.tenant AND l.relation = 3 AND l.to_id = n.object)
+			SELECT w.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = s.tenant AND c.principal = s.principal
+					AND c.role = s.role AND c.scope = s.scope AND c.provider = s.provider), 0), ` + schedulesTable().list("s.") + `
+			FROM who w CROSS JOIN need n CROSS JOIN schedules s
+			WHERE n.n = w.n AND s.kept AND s.ending = 0 AND s.kind = 1 AND s.tenant = n.tenant AND s.principal = w.id
+				AND s.role = n.role AND s.provider = n.provider
+				AND s.scope IN (SELECT p.scope FROM place p WHERE p.n = w.n)`,
+		each: func(row scan) error {
+			var n, version int64
+			s, err := scanSchedule(row, &n, &version)
+			if err == nil {
+				r.cases[n].Backing = append(r.cases[n].Backing, pim.Backing{Schedule: s, Version: version})
+			}
+			return err
+		}}
+}
+
+// fromResting joins the live activations a that rest on the eligibilities e of a key.
+func fromResting() string {
+	return " FROM {{rows}} CROSS JOIN schedules e CROSS JOIN schedules a WHERE e.kind = 1 AND " + sameKey("e") +
+		" AND a.tenant = e.tenant AND a.eligibility = e.id AND a.eligibility <> '' AND a.ending = 0 AND a.type = 2"
+}
+
+func (r *reading) resting() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.dependents,
+		sql: `SELECT v.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = a.tenant AND c.principal = a.principal
+				AND c.role = a.role AND c.scope = a.scope AND c.provider = a.provider), 0), ` + schedulesTable().list("a.") + fromResting(),
+		each: func(row scan) error {
+			var n, version int64
+			s, err := scanSchedule(row, &n, &version)
+			if err != nil {
+				return err
+			}
+			r.dependentAt[dependentID{n, s.ID}] = len(r.cases[n].Dependents)
+			r.cases[n].Dependents = append(r.cases[n].Dependents, pim.Dependent{Schedule: s, Version: version})
+			return nil
+		}}
+}
+
+// dependent finds the dependent that a later question of the same reading is about.
+func (r *reading) dependent(n int64, id string) *pim.Dependent {
+	i, ok := r.dependentAt[dependentID{n, pim.ScheduleID(id)}]
+	if !ok {
+		return &pim.Dependent{} // cannot be: both questions see the same instant
+	}
+	return &r.cases[n].Dependents[i]
+}
+
+func (r *reading) restingPeople() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.dependents,
+		sql: "SELECT x.n, x.id, " + objectsTable().list("o.") + " FROM (SELECT v.n, a.id, a.tenant, a.principal" + fromResting() +
+			") x CROSS JOIN objects o WHERE o.tenant = x.tenant AND o.id = x.principal",
+		each: func(row scan) error {
+			var n int64
+			var id string
+			o, err := scanObject(row, &n, &id)
+			r.dependent(n, id).Principal = o.Principal()
+			return err
+		}}
+}
+
+func (r *reading) restingEffects() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.dependents,
+		sql: "SELECT x.n, x.id, " + effectsTable().list("f.") + " FROM (SELECT v.n, a.id, a.tenant" + fromResting() +
+			") x CROSS JOIN effects f WHERE f.tenant = x.tenant AND f.schedule = x.id AND f.state <> 4",
+		each: func(row scan) error {
+			var n int64
+			var id string
+			e, err := scanEffect(row, &n, &id)
+			d := r.dependent(n, id)
+			d.Effects = append(d.Effects, e)
+			return err
+		}}
+}
+
+func (r *reading) administratorsVersion() rowsQuestion {
+	q := r.versions()
+	q.rows = r.administrators
+	q.each = func(row scan) error {
+		var n, version int64
+		err := row(&n, &version)
+		if err == nil {
+			r.cases[n].AdministratorsVersion = version
+		}
+		return err
+	}
+	return q
+}
+
+// standings reads the grants of Global Administrator that enabled users have in their own name. Eligibilities are
+// always of the type Assigned.
+func (r *reading) standings() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.administrators,
+		sql: "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s CROSS JOIN objects o
+			WHERE s.tenant = v.tenant AND s.role = v.role AND s.scope = v.scope AND s.provider = v.provider
+				AND s.ending = 0 AND s.type = 1 AND o.tenant = s.tenant AND o.id = s.principal AND o.kind = 1 AND o.enabled`,
+		each: func(row scan) error {
+			var n int64
+			s, err := scanSchedule(row, &n)
+			if err == nil {
+				r.cases[n].Administrators = append(r.cases[n].Administrators,
+					pim.Standing{Schedule: s.ID, Kind: s.Kind, During: s.Window})
+			}
+			return err
+		}}
+}
+
+// complete puts what was read once into the cases that need it, and everything in order.
+func (r *reading) complete() {
+	for i, n := range r.needs {
+		if !r.known(i) {
+			continue
+		}
+		c := &r.cases[i]
+		k := c.Key
+		if o, ok := r.found[objectID{k.Tenant, k.Principal}]; ok {
+			c.Principal = o.Principal()
+		}
+		c.Policy = r.rules[k.Policy()]
+		slices.SortFunc(c.Schedules, func(a, b pim.Schedule) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(c.Requests, func(a, b pim.Request) int { return cmp.Compare(a.ID, b.ID) })
+		sortEffects(c.Effects)
+		slices.SortFunc(c.Backing, func(a, b pim.Backing) int { return cmp.Compare(a.Schedule.ID, b.Schedule.ID) })
+		slices.SortFunc(c.Dependents, func(a, b pim.Dependent) int { return cmp.Compare(a.Schedule.ID, b.Schedule.ID) })
+		for j := range c.Dependents {
+			sortEffects(c.Dependents[j].Effects)
+		}
+		slices.SortFunc(c.Administrators, func(a, b pim.Standing) int { return cmp.Compare(a.Schedule, b.Schedule) })
+		if !n.Clock {
+			r.completePeople(n, c)
+		}
+	}
+}
+
+func sortEffects(es []pim.Effect) {
+	slices.SortFunc(es, func(a, b pim.Effect) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (r *reading) completePeople(n pim.Need, c *pim.Case) {
+	k := c.Key
+	if o, ok := r.found[objectID{k.Tenant, n.Actor}]; ok {
+		c.Actor = o.Principal()
+	}
+	if o, ok := r.found[objectID{k.Tenant, pim.PrincipalID(k.Role)}]; ok && o.Role != nil {
+		c.Role = pim.Role{ID: k.Role, Name: o.DisplayName, Enabled: o.Role.Enabled}
+	}
+	edges := map[pim.Membership]bool{}
+	for _, id := range []pim.PrincipalID{k.Principal, n.Actor} {
+		for _, m := range r.above[objectID{k.Tenant, id}] {
+			if !edges[m] {
+				edges[m] = true
+				c.Memberships = append(c.Memberships, m)
+			}
+		}
+	}
+	slices.SortFunc(c.Memberships, func(a, b pim.Membership) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member))
+	})
+	r.completeScope(c)
+}
+
+// completeScope says whether what the scope names is there, and which scopes contain it, the nearest first.
+func (r *reading) completeScope(c *pim.Case) {
+	k := c.Key
+	id := objectID{k.Tenant, pim.PrincipalID(scopeObject(k))}
+	o, there := r.found[id]
+	switch k.Provider {
+	case pim.Directory:
+		if k.Scope == pim.Everywhere {
+			c.ScopeKnown = true
+			return
+		}
+		if _, unit := k.Scope.Unit(); unit {
+			c.ScopeKnown = there && o.Kind == directory.KindAdministrativeUnit
+		} else {
+			c.ScopeKnown = there
+			c.Wider = append(c.Wider, slices.Sorted(slices.Values(r.units[id]))...)
+		}
+		c.Wider = append(c.Wider, pim.Everywhere)
+	case pim.Group:
+		c.ScopeKnown = there && o.Kind == directory.KindGroup
+	case pim.Resource:
+		// Resources are not in the directory.
+	}
+}

@@ -1,0 +1,40 @@
+package sqlstore
+
+import "context"
+
+// scan reads the columns of the present row.
+type scan func(into ...any) error
+
+// question is a statement that returns rows. Each is called for every row; its error ends the reading.
+type question struct {
+	sql  string
+	args []any
+	each func(scan) error
+}
+
+// engine is what SQLite and PostgreSQL have in common. Errors are those of package store, the context's, or faults.
+type engine interface {
+	// ask reads all questions as of one instant, in one round trip.
+	ask(ctx context.Context, questions ...question) error
+	// browse reads one question that may return very many rows, or the rows of a list.
+	browse(ctx context.Context, q question) error
+	// alter runs one writing statement that returns rows. Each may be called for rows that are not written in the end
+	// only when alter returns an error.
+	alter(ctx context.Context, q question) error
+	// apply writes a plan whole or not at all.
+	apply(ctx context.Context, p plan) error
+	// commit writes one commit together with others that wait.
+	commit(ctx context.Context, c *change) error
+	// commitAll writes many commits; the result has an error or nil for each.
+	commitAll(ctx context.Context, cs []*change) []error
+	// rows is the SQL of a table of arguments and its arguments, for reading; see sourceOfRows.
+	rows(columns []column, rows [][]any) (sql string, args []any, err error)
+	// words returns a text with the engine's own words put in.
+	words(sql string) string
+	// in is a condition that a column is one of the values of the argument with that number.
+	in(column string, argument int) string
+	// list is the argument for in.
+	list(values []string) any
+	ping(ctx context.Context) error
+	close() error
+}
