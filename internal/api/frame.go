@@ -1,0 +1,329 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"portcullis/internal/auth"
+	"portcullis/internal/pim"
+)
+
+// Frame serves surfaces. Make one with New; its options are set before first use and never changed.
+type Frame struct {
+	Options
+
+	mux      *http.ServeMux
+	names    names
+	surfaces map[string]Surface // by lower-case prefix
+	methods  []string
+}
+
+// Options say what a frame serves and by what it judges. Verifier and Callers are required.
+type Options struct {
+	Verifier Verifier
+	Callers  Completer
+	// FreshMFA is how long a second factor counts as proved: 12 hours when zero.
+	FreshMFA time.Duration
+	// Timeout bounds one call: 30 s when zero.
+	Timeout time.Duration
+	// Now is the real clock, by which tokens are judged; nil means time.Now.
+	Now func() time.Time
+	// Origin tells scheme and host that the caller used; nil: those of the request itself.
+	Origin func(*http.Request) string
+	// Address tells the caller's network address; nil: that of the connection.
+	Address func(*http.Request) string
+	Log     *slog.Logger
+}
+
+const (
+	defaultFreshMFA = 12 * time.Hour
+	defaultTimeout  = 30 * time.Second
+	retryAfter      = 5 * time.Second
+)
+
+// New makes a frame that serves the surfaces. It panics when two routes are the same, which is an error of the program.
+func New(o Options, surfaces ...Surface) *Frame {
+	if o.FreshMFA == 0 {
+		o.FreshMFA = defaultFreshMFA
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Origin == nil {
+		o.Origin = origin
+	}
+	if o.Address == nil {
+		o.Address = remoteAddress
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &Frame{Options: o, mux: http.NewServeMux(), names: names{}, surfaces: map[string]Surface{}}
+	for _, s := range surfaces {
+		f.mount(s)
+	}
+	return f
+}
+
+func (f *Frame) mount(s Surface) {
+	for _, p := range s.Prefixes() {
+		f.names.learn(p)
+		f.surfaces[strings.ToLower(p)] = s
+	}
+	for _, route := range s.Routes() {
+		f.names.learn(route.Pattern)
+		if !contains(f.methods, route.Method) {
+			f.methods = append(f.methods, route.Method)
+		}
+		f.mux.Handle(route.Method+" "+route.Pattern, mounted{f, s, route})
+	}
+	slices.Sort(f.methods)
+}
+
+func origin(r *http.Request) string {
+	if r.TLS == nil {
+		return "http://" + r.Host
+	}
+	return "https://" + r.Host
+}
+
+func remoteAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// exchange carries what the frame knows of a call from ServeHTTP through the mux.
+type exchange struct {
+	http.ResponseWriter
+	call *Request
+}
+
+// Serves says whether the address of a request belongs to one of the surfaces.
+func (f *Frame) Serves(r *http.Request) bool {
+	a, ok := f.names.normal(r.URL.EscapedPath())
+	return ok && f.surfaces[strings.ToLower(a.first())] != nil
+}
+
+// ServeHTTP serves one call.
+func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := &Request{Request: r, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w}
+	call.ClientID = clientID(r, call.ID)
+	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)
+	defer cancel()
+	a, ok := f.names.normal(r.URL.EscapedPath())
+	s := f.surfaces[strings.ToLower(a.first())]
+	if s == nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer f.guard(w, call, s)
+	r2 := r.WithContext(ctx)
+	r2.URL = a.apply(r.URL)
+	r2.RequestURI = ""
+	call.Request, call.Arguments = r2, a.arguments
+	if _, pattern := f.mux.Handler(r2); !ok || pattern == "" {
+		f.write(w, call, s.Problem(call, f.unknown(r2, ok)))
+		return
+	}
+	f.mux.ServeHTTP(&exchange{w, call}, r2)
+}
+
+// unknown is the fault of an address that no route has, or none with this method.
+func (f *Frame) unknown(r *http.Request, wellFormed bool) *Fault {
+	var there []string
+	for _, m := range f.methods {
+		other := *r
+		other.Method = m
+		if _, pattern := f.mux.Handler(&other); wellFormed && pattern != "" {
+			there = append(there, m)
+		}
+	}
+	if len(there) > 0 {
+		return &Fault{Problem: NoSuchMethod, Detail: "The method " + printable(r.Method) + " is not offered here.", Needs: there}
+	}
+	return &Fault{Problem: NoSuchAddress, Detail: "There is nothing at this address."}
+}
+
+// guard turns a panic into an answer, so that one broken call ends nobody else's.
+func (f *Frame) guard(w http.ResponseWriter, call *Request, s Surface) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares this very value
+		panic(p)
+	}
+	f.Log.ErrorContext(call.Context(), "panic", "request", call.ID, "path", call.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	f.write(w, call, s.Problem(call, &Fault{Problem: Broken}))
+}
+
+// mounted is a route in the mux.
+type mounted struct {
+	frame   *Frame
+	surface Surface
+	route   Route
+}
+
+func (m mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x, ok := w.(*exchange)
+	if !ok { // only the frame's own ServeHTTP calls the mux
+		http.Error(w, "misused", http.StatusInternalServerError)
+		return
+	}
+	x.call.Request = r // now with the values of the pattern's wildcards
+	answer, err := m.serve(x.call)
+	if err != nil {
+		m.frame.report(x.call, err)
+		answer = m.surface.Problem(x.call, err)
+	}
+	m.frame.write(x.ResponseWriter, x.call, answer)
+}
+
+func (m mounted) serve(call *Request) (Answer, error) {
+	if !m.route.Access.Open {
+		if err := m.frame.identify(call); err != nil {
+			return Answer{}, err
+		}
+		if err := m.route.Access.permit(call); err != nil {
+			return Answer{}, err
+		}
+		// The second gate, which the application judges by.
+		call.Caller = m.frame.Callers.Caller(call.Tenant, call.Caller)
+	}
+	return m.route.Handle(call)
+}
+
+// identify finds out who calls.
+func (f *Frame) identify(call *Request) error {
+	token, err := f.Verifier.Request(call.Request)
+	if bad, ok := errors.AsType[*auth.Error](err); ok {
+		return &Fault{Problem: Unauthenticated, Detail: bad.Error(), Err: bad}
+	}
+	if err != nil {
+		return err
+	}
+	call.Token, call.Tenant = token, token.Tenant
+	kind := pim.UserPrincipal
+	if token.App {
+		kind = pim.ServicePrincipal
+	}
+	call.Caller = pim.Caller{
+		Actor: pim.Actor{
+			Principal: token.Object, Kind: kind, Name: token.Name, Account: token.Account,
+			Address: f.Address(call.Request),
+		},
+		MFA: token.FreshMFA(f.Now(), f.FreshMFA), Contexts: token.Contexts,
+	}
+	return nil
+}
+
+// permit holds the token against the route's permissions.
+func (a Access) permit(call *Request) error {
+	if a.Anybody {
+		return nil
+	}
+	needs := a.Delegated
+	if call.Token.App {
+		needs = a.Application
+	}
+	if call.Token.Permits(needs...) {
+		return nil
+	}
+	detail := "Authorization failed due to missing permission scope " + strings.Join(needs, ",") + "."
+	if len(needs) == 0 {
+		detail = "This operation is not offered to callers of this kind."
+	}
+	return &Fault{Problem: MissingPermission, Detail: detail, Needs: needs}
+}
+
+// report logs what is a fault of ours; refusals are the caller's own business.
+func (f *Frame) report(call *Request, err error) {
+	if _, ok := errors.AsType[*Fault](err); ok {
+		return
+	}
+	if _, ok := errors.AsType[*pim.Refusal](err); ok {
+		return
+	}
+	if Temporary(err) {
+		f.Log.WarnContext(call.Context(), "unavailable", "request", call.ID, "path", call.URL.Path, "error", err)
+		return
+	}
+	if call.Context().Err() == nil && !Expected(err) {
+		f.Log.ErrorContext(call.Context(), "failed", "request", call.ID, "path", call.URL.Path, "error", err)
+	}
+}
+
+// write sends an answer with the headers that every answer has.
+func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
+	h := w.Header()
+	for k, v := range a.Header {
+		h[k] = v
+	}
+	h.Set("Request-Id", call.ID)
+	h.Set("Client-Request-Id", call.ClientID)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if a.Status == 0 {
+		a.Status = http.StatusOK
+		if a.Body == nil {
+			a.Status = http.StatusNoContent
+		}
+	}
+	if a.Type != "" {
+		h.Set("Content-Type", a.Type)
+	}
+	if a.Status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	}
+	w.WriteHeader(a.Status)
+	if _, err := w.Write(a.Body); err != nil && a.Status != http.StatusNoContent {
+		f.Log.DebugContext(call.Context(), "the caller went away", "request", call.ID, "error", err)
+	}
+}
+
+// Retry is how long callers shall wait after a temporary failure, for Retry-After in seconds.
+func Retry() string { return strconv.Itoa(int(retryAfter / time.Second)) }
+
+// clientID is the caller's own name for the call, if it is one that can be sent back.
+func clientID(r *http.Request, otherwise string) string {
+	id := r.Header.Get("Client-Request-Id")
+	if id == "" || len(id) > 128 || printable(id) != id {
+		return otherwise
+	}
+	return id
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s[:min(len(s), 256)])
+}
+
+// newID makes a random UUID (RFC 9562 §5.4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}

@@ -1,0 +1,336 @@
+package graph
+
+import (
+	"net/http"
+	"strings"
+
+	"portcullis/internal/api"
+	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// Approvals of directory roles, which beta alone has: approval and approvalStep
+// (learn.microsoft.com/graph/api/resources/approval, /approvalstep; reference graph-pim §12).
+
+// approvalRow is a request that has to pass an approval, as the caller sees it.
+type approvalRow struct {
+	pim.Request
+	// mine says that the caller is an approver of the open step.
+	mine bool
+}
+
+// stepRow is one step.
+type stepRow struct {
+	id    string
+	stage pim.Stage
+	mine  bool
+	set   string
+}
+
+func (r approvalRow) steps() []stepRow {
+	rows := make([]stepRow, len(r.Approval.Stages))
+	for i, s := range r.Approval.Stages {
+		rows[i] = stepRow{id: string(s.ID), stage: s, mine: r.mine && s.Status == pim.InProgress}
+	}
+	return rows
+}
+
+// approvalRows asks of each request whether the caller may decide it.
+func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
+	var rows []approvalRow
+	for _, r := range requests {
+		if r.Approval == nil {
+			continue
+		}
+		row := approvalRow{Request: r}
+		if r.Approval.Current() != nil {
+			var err error
+			if row.mine, err = c.app.MayDecide(c.Context(), c.Caller, r); err != nil {
+				return nil, err
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// writeApproval writes an approval with its steps, which stand in it although they are a navigation.
+func writeApproval(c *call, o *object, r approvalRow) {
+	o.text("id", string(r.ID))
+	if c.meta != none {
+		o.name("steps@odata.context")
+		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+c.approval.set+"('"+string(r.ID)+"')/steps")
+	}
+	o.name("steps")
+	o.b = append(o.b, '[')
+	for i, s := range r.steps() {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		step := c.begin(o.b, nil, c.step.typ, false, "")
+		writeStep(c, &step, s)
+		o.b = step.end()
+	}
+	o.b = append(o.b, ']')
+}
+
+func writeStep(_ *call, o *object, s stepRow) {
+	d := lastDecision(s.stage)
+	o.str("id", s.id)
+	o.null("displayName")
+	o.time("reviewedDateTime", d.At)
+	o.str("reviewResult", reviewResult(s.stage))
+	o.str("status", stepStatus(s.stage.Status))
+	o.bool("assignedToMe", s.mine)
+	o.str("justification", d.Justification)
+	if o.member("reviewedBy") {
+		o.b = appendReviewer(o.b, d.By)
+	}
+}
+
+func appendReviewer(b []byte, a pim.Actor) []byte {
+	if a.Principal == "" {
+		return append(b, "null"...)
+	}
+	b = append(b, `{"id":`...)
+	b = api.AppendText(b, string(a.Principal))
+	b = append(b, `,"displayName":`...)
+	b = appendText(b, a.Name)
+	return append(b, '}')
+}
+
+// lastDecision is the answer that settled the stage, or the latest; zero for none.
+func lastDecision(s pim.Stage) pim.Decision {
+	if len(s.Decisions) == 0 {
+		return pim.Decision{}
+	}
+	for _, d := range s.Decisions {
+		if !d.Approved {
+			return d
+		}
+	}
+	return s.Decisions[len(s.Decisions)-1]
+}
+
+func reviewResult(s pim.Stage) string {
+	switch {
+	case s.Denied():
+		return "Denied"
+	case s.Status == pim.Completed:
+		return "Approved"
+	}
+	return "NotReviewed"
+}
+
+func stepStatus(s pim.StageStatus) string {
+	switch s {
+	case pim.InProgress:
+		return "InProgress"
+	case pim.Completed:
+		return "Completed"
+	case pim.Lapsed:
+		return "Expired"
+	case pim.Waiting:
+	}
+	return "Initializing"
+}
+
+func approvalValue(_ *call, r approvalRow, path []string) any {
+	if len(path) == 1 && path[0] == "id" {
+		return string(r.ID)
+	}
+	return nil
+}
+
+func stepProperties() []odata.Property {
+	return []odata.Property{
+		idProperty("id"), textProperty("displayName"), timeProperty("reviewedDateTime", false),
+		enumProperty("reviewResult", "NotReviewed", "Approved", "Denied"),
+		enumProperty("status", "Initializing", "InProgress", "Completed", "Expired"),
+		boolProperty("assignedToMe"), textProperty("justification"), {Name: "reviewedBy", Kind: odata.KindComplex},
+	}
+}
+
+func stepValue(_ *call, s stepRow, path []string) any {
+	switch strings.Join(path, "/") {
+	case "id":
+		return s.id
+	case "reviewResult":
+		return reviewResult(s.stage)
+	case "status":
+		return stepStatus(s.stage.Status)
+	case "assignedToMe":
+		return s.mine
+	case "reviewedDateTime":
+		return timeValue(lastDecision(s.stage).At)
+	case "justification":
+		return textValue(lastDecision(s.stage).Justification)
+	}
+	return nil
+}
+
+// relateApprovalParts serves $expand=steps, which are there anyway, and the request.
+func relateApprovalParts(c *call, expands []odata.Expand, rows []approvalRow) ([]related, error) {
+	var out []related
+	for _, e := range expands {
+		if e.Path != "request" {
+			continue
+		}
+		requests := make([]requestRow, len(rows))
+		for i, r := range rows {
+			requests[i].Request = r.Request
+		}
+		encoded, err := encode(c, &c.assignmentRequest, e.Query, true, requests)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, related{e.Path, func(i int) []byte { return encoded[i] }})
+	}
+	return out, nil
+}
+
+// relateApprovals serves the approval of a request.
+func (c *call) relateApprovals(q odata.Query, rows []requestRow) (func(int) []byte, error) {
+	var requests []pim.Request
+	for _, r := range rows {
+		requests = append(requests, r.Request)
+	}
+	approvals, err := c.approvalRows(requests)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := encode(c, &c.approval, q, false, approvals)
+	if err != nil {
+		return nil, err
+	}
+	found := map[pim.RequestID][]byte{}
+	for i, a := range approvals {
+		found[a.ID] = encoded[i]
+	}
+	return func(i int) []byte { return found[rows[i].ID] }, nil
+}
+
+// findApproval returns the approval that the path names, if the caller may see its request.
+func (c *call) findApproval() (approvalRow, error) {
+	id := c.id("id")
+	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, pim.Directory, pim.Assignment, pim.RequestID(id))
+	if err != nil {
+		return approvalRow{}, err
+	}
+	rows, err := c.approvalRows([]pim.Request{r})
+	if err != nil {
+		return approvalRow{}, err
+	}
+	if len(rows) == 0 {
+		return approvalRow{}, notFound(id)
+	}
+	return rows[0], nil
+}
+
+func getApproval(c *call) (api.Answer, error) {
+	row, err := c.findApproval()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.approval, http.StatusOK, row)
+}
+
+func listSteps(c *call) (api.Answer, error) {
+	row, err := c.findApproval()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listAll(c, &c.step, row.steps())
+}
+
+// findStep returns the step with an id. The approval's own id means the open step, or the first one (reference graph-pim
+// §2: clients use it as such).
+func (r approvalRow) findStep(id string) (stepRow, bool) {
+	steps := r.steps()
+	for _, s := range steps {
+		if strings.EqualFold(s.id, id) && (s.stage.Status == pim.InProgress || !strings.EqualFold(id, string(r.ID))) {
+			return s, true
+		}
+	}
+	if !strings.EqualFold(id, string(r.ID)) || len(steps) == 0 {
+		return stepRow{}, false
+	}
+	for _, s := range steps {
+		if s.stage.Status == pim.InProgress {
+			return s, true
+		}
+	}
+	return steps[0], true
+}
+
+func getStep(c *call) (api.Answer, error) {
+	row, err := c.findApproval()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	s, ok := row.findStep(c.id("step"))
+	if !ok {
+		return api.Answer{}, notFound(c.id("step"))
+	}
+	return one(c, &c.step, http.StatusOK, s)
+}
+
+// listApprovals serves filterByCurrentUser on approvals.
+func listApprovals(c *call) (api.Answer, error) {
+	allowed := map[string]app.View{"approver": app.ForMe, "createdBy": app.ByMe, "target": app.Mine}
+	if err := c.filterByCurrentUser(allowed); err != nil {
+		return api.Answer{}, err
+	}
+	return list(c, &c.approval, func(q store.Query) (store.Page[approvalRow], error) {
+		page, err := c.app.Requests(c.Context(), c.Caller, pim.Directory, pim.Assignment, c.view, q)
+		if err != nil {
+			return store.Page[approvalRow]{}, err
+		}
+		rows, err := c.approvalRows(page.Rows)
+		// Requests without an approval are left out, so that nobody has counted these rows yet.
+		return store.Page[approvalRow]{Rows: rows, Next: page.Next, Count: -1}, err
+	})
+}
+
+// decisionIn is the body of a step's PATCH.
+type decisionIn struct {
+	ReviewResult  string `json:"reviewResult"`
+	Justification string `json:"justification"`
+}
+
+func (in decisionIn) action() (pim.Action, error) {
+	switch strings.ToLower(in.ReviewResult) {
+	case "approve", "approved":
+		return pim.Approve, nil
+	case "deny", "denied":
+		return pim.Deny, nil
+	}
+	return 0, badRequest("reviewResult must be Approve or Deny.")
+}
+
+func decideStep(c *call) (api.Answer, error) {
+	var in decisionIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	action, err := in.action()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	row, err := c.findApproval()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	step, ok := row.findStep(c.id("step"))
+	if !ok {
+		return api.Answer{}, notFound(c.id("step"))
+	}
+	ask := pim.Ask{By: c.Caller, Action: action, Kind: pim.Assignment, Key: row.Key, Request: row.ID,
+		Stage: step.stage.ID, Justification: in.Justification}
+	if _, err := c.app.Do(c.Context(), ask); err != nil {
+		return api.Answer{}, err
+	}
+	return noContent()
+}

@@ -1,0 +1,234 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"portcullis/internal/api"
+)
+
+// Batches of calls (learn.microsoft.com/graph/json-batching; reference graph-pim §15).
+
+// maxParts is how many calls one batch may hold.
+const maxParts = 20
+
+// batchIn is the body of a batch.
+type batchIn struct {
+	Requests []partIn `json:"requests"`
+}
+
+type partIn struct {
+	ID        partID            `json:"id"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers"`
+	Body      json.RawMessage   `json:"body"`
+	DependsOn []partID          `json:"dependsOn"`
+}
+
+// partID is a text; some clients write a number.
+type partID string
+
+// UnmarshalJSON reads a text or a number.
+func (p *partID) UnmarshalJSON(b []byte) error {
+	var n json.Number
+	if err := json.Unmarshal(b, &n); err == nil && len(b) > 0 && b[0] != '"' {
+		*p = partID(n.String())
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return badBody("The id of a request of the batch is neither a text nor a number.")
+	}
+	*p = partID(s)
+	return nil
+}
+
+// order checks the batch and says in which order its parts run: each after those that it depends on.
+func (in batchIn) order() ([]int, error) {
+	if len(in.Requests) == 0 || len(in.Requests) > maxParts {
+		return nil, badRequest("A batch has 1 to %d requests.", maxParts)
+	}
+	place := map[partID]int{}
+	for i, p := range in.Requests {
+		if _, twice := place[p.ID]; twice || p.ID == "" {
+			return nil, badRequest("The ids of the requests of a batch must be there and differ.")
+		}
+		if p.Method == "" || p.URL == "" {
+			return nil, badRequest("Each request of a batch has a method and a url.")
+		}
+		place[p.ID] = i
+	}
+	var order []int
+	done := make([]bool, len(in.Requests))
+	for len(order) < len(in.Requests) {
+		before := len(order)
+		for i, p := range in.Requests {
+			if done[i] {
+				continue
+			}
+			ready, err := p.ready(place, done)
+			if err != nil {
+				return nil, err
+			}
+			if ready {
+				order, done[i] = append(order, i), true
+			}
+		}
+		if len(order) == before {
+			return nil, badRequest("The requests of the batch depend on each other in a circle.")
+		}
+	}
+	return order, nil
+}
+
+func (p partIn) ready(place map[partID]int, done []bool) (bool, error) {
+	for _, id := range p.DependsOn {
+		i, ok := place[id]
+		if !ok {
+			return false, badRequest("A request of the batch depends on one that is not in it.")
+		}
+		if !done[i] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func batch(c *call) (api.Answer, error) {
+	var in batchIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	order, err := in.order()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	status := map[partID]int{}
+	o := newObject(nil, nil)
+	o.name("responses")
+	o.b = append(o.b, '[')
+	for n, i := range order {
+		p := in.Requests[i]
+		rec := c.part(p, status)
+		status[p.ID] = rec.status
+		if n > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = rec.append(o.b, string(p.ID))
+	}
+	o.b = append(o.b, ']')
+	return c.json(http.StatusOK, o.end()), nil
+}
+
+// part runs one call of a batch through all the steps that a call by itself takes.
+func (c *call) part(p partIn, status map[partID]int) *recorder {
+	rec := &recorder{header: http.Header{}}
+	for _, id := range p.DependsOn {
+		if status[id] >= http.StatusBadRequest {
+			rec.problem(c, &problem{status: http.StatusFailedDependency, code: "FailedDependency", message: "A request that this one depends on failed."})
+			return rec
+		}
+	}
+	r, bad := c.subrequest(p)
+	if bad != nil {
+		rec.problem(c, bad)
+		return rec
+	}
+	c.Again.ServeHTTP(rec, r)
+	return rec
+}
+
+// subrequest makes the call that a part describes. Its address is relative to the version, or begins with one.
+func (c *call) subrequest(p partIn) (*http.Request, *problem) {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" {
+		return nil, badRequest("The url of a request of a batch is relative.")
+	}
+	path := "/" + strings.TrimLeft(u.EscapedPath(), "/")
+	if version, _, _ := strings.Cut(strings.ToLower(path[1:]), "/"); version != "v1.0" && version != "beta" {
+		path = "/" + c.version() + path
+	}
+	if strings.Contains(strings.ToLower(path), "$batch") {
+		return nil, badRequest("A batch cannot hold a batch.")
+	}
+	if u.RawPath, u.Path = path, path; u.Path != "" {
+		if u.Path, err = url.PathUnescape(path); err != nil {
+			return nil, badRequest("The url of a request of a batch is not escaped rightly.")
+		}
+	}
+	body := []byte(p.Body)
+	if string(body) == "null" {
+		body = nil
+	}
+	r, err := http.NewRequestWithContext(c.Context(), strings.ToUpper(p.Method), "/", bytes.NewReader(body))
+	if err != nil {
+		return nil, badRequest("The method of a request of a batch is not known.")
+	}
+	r.URL, r.Host, r.RemoteAddr, r.TLS = u, c.Host, c.RemoteAddr, c.TLS
+	for k, v := range p.Headers {
+		r.Header.Set(k, v)
+	}
+	r.Header.Del("Content-Encoding")
+	for _, own := range []string{"Authorization", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"} {
+		r.Header.Del(own)
+		for _, v := range c.Header.Values(own) {
+			r.Header.Add(own, v)
+		}
+	}
+	return r, nil
+}
+
+// recorder is the answer of one part.
+type recorder struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+// Header is the header of the answer.
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader keeps the first status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+}
+
+// Write keeps the body.
+func (r *recorder) Write(b []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	r.body = append(r.body, b...)
+	return len(b), nil
+}
+
+func (r *recorder) problem(c *call, p *problem) {
+	r.header.Set("Content-Type", contentType(minimal))
+	r.status, r.body = p.status, envelope(c.Request, p)
+}
+
+// append writes the answer as a member of the batch's.
+func (r *recorder) append(b []byte, id string) []byte {
+	o := newObject(b, nil)
+	o.str("id", id)
+	o.int("status", max(r.status, http.StatusOK))
+	headers := map[string]string{}
+	for k := range r.header {
+		headers[k] = r.header.Get(k)
+	}
+	delete(headers, "Content-Length")
+	o.raw("headers", mustJSON(headers))
+	switch {
+	case len(r.body) == 0:
+		o.null("body")
+	case strings.HasPrefix(r.header.Get("Content-Type"), "application/json"):
+		o.raw("body", r.body)
+	default:
+		o.raw("body", mustJSON(r.body)) // []byte goes out as base64
+	}
+	return o.end()
+}

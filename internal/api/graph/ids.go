@@ -1,0 +1,160 @@
+package graph
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+
+	"portcullis/internal/pim"
+)
+
+// Ids of instances and of plain assignments (reference graph-pim §2): the bytes of role, principal and, for a scope
+// other than the tenant, of the scope's object, as .NET writes a Guid, in base64url, with an ending that tells the
+// kind. A row that a member has by a group names that group too, so that no two rows of a list share an id.
+const (
+	endAssignment  = "-1"
+	endEligibility = "-1-e"
+	endByGroup     = "-g"
+
+	guidBytes = 16
+)
+
+// grantKey is what such an id tells.
+type grantKey struct {
+	kind      pim.Kind
+	role      pim.RoleID
+	principal pim.PrincipalID
+	scope     string // id of the scope's object; empty for the tenant
+	group     pim.PrincipalID
+}
+
+// String is the id.
+func (k grantKey) String() string {
+	parts := []string{string(k.role), string(k.principal)}
+	end := endAssignment
+	if k.kind == pim.Eligibility {
+		end = endEligibility
+	}
+	if k.scope != "" {
+		parts = append(parts, k.scope)
+	}
+	if k.group != "" {
+		parts = append(parts, string(k.group))
+		end += endByGroup
+	}
+	bytes := make([]byte, 0, 4*guidBytes)
+	for _, p := range parts {
+		bytes = appendGUID(bytes, p)
+	}
+	return base64.RawURLEncoding.EncodeToString(bytes) + end
+}
+
+// grantID is the id of an instance, and of the plain assignment that it makes.
+func grantID(i pim.Instance) string { return keyOf(i).String() }
+
+func keyOf(i pim.Instance) grantKey {
+	k := grantKey{kind: i.Schedule.Kind, role: i.Schedule.Key.Role, principal: i.Principal, scope: scopeObject(i.Schedule.Key.Scope)}
+	if i.Member == pim.ByGroup {
+		k.group = i.Schedule.Key.Principal
+	}
+	return k
+}
+
+// scopeObject is the id of the object that a scope names; empty for the tenant.
+func scopeObject(s pim.Scope) string {
+	if unit, ok := s.Unit(); ok {
+		return unit
+	}
+	id, _ := s.Object()
+	return id
+}
+
+// parseGrantID reads an id of an instance or plain assignment. False for any other text.
+func parseGrantID(id string) (grantKey, bool) {
+	k := grantKey{kind: pim.Assignment}
+	text, byGroup := strings.CutSuffix(id, endByGroup)
+	text, eligible := strings.CutSuffix(text, endEligibility)
+	if eligible {
+		k.kind = pim.Eligibility
+	} else if text, eligible = strings.CutSuffix(text, endAssignment); !eligible {
+		return k, false
+	}
+	bytes, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	n := len(bytes) / guidBytes
+	want := 2
+	if byGroup {
+		want = 3
+	}
+	if err != nil || len(bytes)%guidBytes != 0 || n != want && n != want+1 {
+		return k, false
+	}
+	part := func(i int) string { return guidText(bytes[i*guidBytes:]) }
+	k.role, k.principal = pim.RoleID(part(0)), pim.PrincipalID(part(1))
+	if n > want {
+		k.scope = part(2)
+	}
+	if byGroup {
+		k.group = pim.PrincipalID(part(n - 1))
+	}
+	return k, true
+}
+
+// guidOrder is the place of each byte of a GUID's text among its bytes: the first three groups are little-endian.
+var guidOrder = [guidBytes]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15}
+
+// appendGUID appends the bytes of a GUID. A text that is none, which no id of ours is, gives zeroes.
+func appendGUID(b []byte, text string) []byte {
+	var out [guidBytes]byte
+	if bytes, err := hex.DecodeString(strings.ReplaceAll(text, "-", "")); err == nil && len(bytes) == guidBytes {
+		for i, at := range guidOrder {
+			out[at] = bytes[i]
+		}
+	}
+	return append(b, out[:]...)
+}
+
+func guidText(b []byte) string {
+	var bytes [guidBytes]byte
+	for i, at := range guidOrder {
+		bytes[i] = b[at]
+	}
+	s := hex.EncodeToString(bytes[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// isGUID says whether s has the form of a GUID.
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parseScope reads a directoryScopeId. Equal scopes come out as equal texts; whether there is such a thing is found out
+// by who decides.
+func parseScope(text string) (pim.Scope, bool) {
+	const units = "/administrativeunits/"
+	lower := strings.ToLower(strings.TrimSpace(text))
+	switch {
+	case lower == "":
+		return "", false
+	case !strings.HasPrefix(lower, "/"):
+		lower = "/" + lower
+	}
+	if id, ok := strings.CutPrefix(lower, units); ok {
+		return pim.AdministrativeUnit(id), isGUID(id)
+	}
+	return pim.Scope(lower), lower == "/" || isGUID(lower[1:])
+}

@@ -1,0 +1,356 @@
+package graph
+
+import (
+	"net/http"
+	"strings"
+
+	"portcullis/internal/api"
+	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
+	"portcullis/internal/pim"
+	"portcullis/internal/policy"
+)
+
+// Policies and their binding to roles: unifiedRoleManagementPolicy and unifiedRoleManagementPolicyAssignment
+// (learn.microsoft.com/graph/api/resources, pages of these names).
+
+// The scope types of directory roles: the same policies under two names (reference graph-pim §11.1).
+const (
+	scopeDirectoryRole = "DirectoryRole"
+	scopeDirectory     = "Directory"
+)
+
+// policyRow is a role's policy under one of its names.
+type policyRow struct {
+	key       pim.RoleKey
+	policy    policy.Policy
+	scopeType string
+}
+
+func (r policyRow) id() string {
+	return r.scopeType + "_" + string(r.key.Tenant) + "_" + r.policy.ID
+}
+
+func (r policyRow) assignmentID() string { return r.id() + "_" + string(r.key.Role) }
+
+func policyProperties() []odata.Property {
+	return append([]odata.Property{
+		idProperty("id"), textProperty("displayName"), textProperty("description"), boolProperty("isOrganizationDefault"),
+		idProperty("scopeId"), enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, "Group"),
+		timeProperty("lastModifiedDateTime", false),
+	}, plainProperties("lastModifiedBy")...)
+}
+
+func writePolicy(_ *call, o *object, r policyRow) {
+	o.str("id", r.id())
+	o.str("displayName", r.scopeType)
+	o.str("description", r.scopeType)
+	o.bool("isOrganizationDefault", false)
+	o.str("scopeId", "/")
+	o.str("scopeType", r.scopeType)
+	o.time("lastModifiedDateTime", r.policy.Modified)
+	if o.member("lastModifiedBy") {
+		o.b = append(o.b, `{"displayName":`...)
+		o.b = appendText(o.b, r.policy.ModifiedByName)
+		o.b = append(o.b, `,"id":`...)
+		o.b = appendText(o.b, r.policy.ModifiedBy)
+		o.b = append(o.b, '}')
+	}
+}
+
+func policyValue(_ *call, r policyRow, path []string) any {
+	switch strings.Join(path, "/") {
+	case "id":
+		return r.id()
+	case "displayName", "description", "scopeType":
+		return r.scopeType
+	case "isOrganizationDefault":
+		return false
+	case "scopeId":
+		return "/"
+	case "lastModifiedDateTime":
+		return timeValue(r.policy.Modified)
+	}
+	return nil
+}
+
+// relatePolicies writes the rules within policies. The wider scopes enforce nothing, so the effective ones are the same.
+func relatePolicies(c *call, expands []odata.Expand, rows []policyRow) ([]related, error) {
+	var out []related
+	for _, e := range expands {
+		lists := make([][][]byte, len(rows))
+		for i, r := range rows {
+			var err error
+			if lists[i], err = c.encodeRules(r, e.Query); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, relateList(e.Path, func(i int) [][]byte { return lists[i] }))
+	}
+	return out, nil
+}
+
+func (c *call) encodeRules(r policyRow, q odata.Query) ([][]byte, error) {
+	rules, err := sifted(c, &c.rule, q, rulesOf(r))
+	if err != nil {
+		return nil, err
+	}
+	return encode(c, &c.rule, q, false, rules)
+}
+
+func policyAssignmentProperties() []odata.Property {
+	return []odata.Property{
+		idProperty("id"), idProperty("policyId"), idProperty("roleDefinitionId"), idProperty("scopeId"),
+		enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, "Group"),
+	}
+}
+
+func writePolicyAssignment(_ *call, o *object, r policyRow) {
+	o.str("id", r.assignmentID())
+	o.str("policyId", r.id())
+	o.str("scopeId", "/")
+	o.str("scopeType", r.scopeType)
+	o.text("roleDefinitionId", string(r.key.Role))
+}
+
+func policyAssignmentValue(_ *call, r policyRow, path []string) any {
+	switch strings.Join(path, "/") {
+	case "id":
+		return r.assignmentID()
+	case "policyId":
+		return r.id()
+	case "scopeId":
+		return "/"
+	case "scopeType":
+		return r.scopeType
+	case "roleDefinitionId":
+		return string(r.key.Role)
+	}
+	return nil
+}
+
+func relatePolicyAssignments(c *call, expands []odata.Expand, rows []policyRow) ([]related, error) {
+	var out []related
+	for _, e := range expands {
+		encoded, err := encode(c, &c.policy, e.Query, false, rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, related{e.Path, func(i int) []byte { return encoded[i] }})
+	}
+	return out, nil
+}
+
+// policyRows reads the policies of roles.
+func (c *call) policyRows(scopeType string, roles []pim.RoleID) ([]policyRow, error) {
+	keys := make([]pim.RoleKey, len(roles))
+	for i, r := range roles {
+		keys[i] = pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r}
+	}
+	policies, err := c.app.Policies(c.Context(), c.Caller, keys)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]policyRow, len(keys))
+	for i, k := range keys {
+		rows[i] = policyRow{k, policies[k], scopeType}
+	}
+	return rows, nil
+}
+
+// listPolicies serves both sets: which policies are meant is told by a filter that must be there (reference graph-pim
+// §3.10).
+func listPolicies(of func(*call) *kind[policyRow]) handler {
+	return func(c *call) (api.Answer, error) {
+		k := of(c)
+		q, err := c.query(k.schema)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		scopeID, hasID := pinnedText(q.Filter, "scopeId")
+		scopeType, hasType := pinnedText(q.Filter, "scopeType")
+		if !hasID || !hasType {
+			return api.Answer{}, badRequest("A $filter on scopeId and scopeType is required, such as scopeId eq '/' and scopeType eq 'DirectoryRole'.")
+		}
+		var rows []policyRow
+		if scopeID == "/" && (scopeType == scopeDirectoryRole || scopeType == scopeDirectory) {
+			rows, err = c.policiesOf(q, scopeType)
+		}
+		if err != nil {
+			return api.Answer{}, err
+		}
+		return listAll(c, k, rows)
+	}
+}
+
+func (c *call) policiesOf(q odata.Query, scopeType string) ([]policyRow, error) {
+	pinned, isPinned := pinnedText(q.Filter, "roleDefinitionId")
+	all, err := c.app.Roles(c.Context(), c.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	var roles []pim.RoleID
+	for _, r := range all {
+		if !isPinned || strings.EqualFold(pinned, string(r.ID)) {
+			roles = append(roles, r.ID)
+		}
+	}
+	return c.policyRows(scopeType, roles)
+}
+
+func pinnedText(e odata.Expr, name string) (string, bool) {
+	v, ok := odata.Pinned(e, name)
+	text, isText := v.(odata.String)
+	return string(text), ok && isText
+}
+
+// findPolicy returns the policy with an id: its kind, the tenant's id and its own.
+func (c *call) findPolicy(id string) (policyRow, error) {
+	parts := strings.Split(id, "_")
+	if len(parts) != 3 || !strings.EqualFold(parts[1], string(c.Tenant)) {
+		return policyRow{}, notFound(id)
+	}
+	scopeType := ""
+	for _, s := range []string{scopeDirectoryRole, scopeDirectory} {
+		if strings.EqualFold(parts[0], s) {
+			scopeType = s
+		}
+	}
+	if scopeType == "" {
+		return policyRow{}, notFound(id)
+	}
+	roles, err := c.app.Roles(c.Context(), c.Tenant)
+	if err != nil {
+		return policyRow{}, err
+	}
+	for _, r := range roles {
+		k := pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r.ID}
+		if !strings.EqualFold(parts[2], app.PolicyID(k)) {
+			continue
+		}
+		rows, err := c.policyRows(scopeType, []pim.RoleID{r.ID})
+		if err != nil {
+			return policyRow{}, err
+		}
+		return rows[0], nil
+	}
+	return policyRow{}, notFound(id)
+}
+
+// findPolicyAssignment returns the binding with an id: the policy's id and the role's.
+func (c *call) findPolicyAssignment(id string) (policyRow, error) {
+	i := strings.LastIndexByte(id, '_')
+	if i < 0 {
+		return policyRow{}, notFound(id)
+	}
+	row, err := c.findPolicy(id[:i])
+	if err != nil {
+		return policyRow{}, err
+	}
+	if !strings.EqualFold(id[i+1:], string(row.key.Role)) {
+		return policyRow{}, notFound(id)
+	}
+	return row, nil
+}
+
+func getPolicy(c *call) (api.Answer, error) {
+	row, err := c.findPolicy(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.policy, http.StatusOK, row)
+}
+
+func getPolicyAssignment(c *call) (api.Answer, error) {
+	row, err := c.findPolicyAssignment(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.policyAssignment, http.StatusOK, row)
+}
+
+func getPolicyOfAssignment(c *call) (api.Answer, error) {
+	row, err := c.findPolicyAssignment(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.policy, http.StatusOK, row)
+}
+
+func listRules(c *call) (api.Answer, error) {
+	row, err := c.findPolicy(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listAll(c, &c.rule, rulesOf(row))
+}
+
+func getRule(c *call) (api.Answer, error) {
+	row, err := c.findPolicy(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	for _, r := range rulesOf(row) {
+		if strings.EqualFold(r.rule.Name, c.PathValue("rule")) {
+			return one(c, &c.rule, http.StatusOK, r)
+		}
+	}
+	return api.Answer{}, notFound(c.PathValue("rule"))
+}
+
+// policyIn is the body of a policy's PATCH.
+type policyIn struct {
+	Rules []ruleIn `json:"rules"`
+}
+
+func patchPolicy(c *call) (api.Answer, error) {
+	var in policyIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	row, err := c.findPolicy(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if row.policy, err = c.app.EditPolicy(c.Context(), c.Caller, row.key, in.apply); err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.policy, http.StatusOK, row)
+}
+
+func patchRule(c *call) (api.Answer, error) {
+	var in ruleIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	row, err := c.findPolicy(c.PathValue("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	name := c.PathValue("rule")
+	if _, ok := findRule(name); !ok {
+		return api.Answer{}, notFound(name)
+	}
+	if in.ID != "" && !strings.EqualFold(in.ID, name) {
+		return api.Answer{}, invalidPolicy(name, "the body names another rule")
+	}
+	in.ID = name
+	if _, err := c.app.EditPolicy(c.Context(), c.Caller, row.key, in.apply); err != nil {
+		return api.Answer{}, err
+	}
+	return noContent()
+}
+
+// apply changes the rules that are named; the others stay.
+func (in policyIn) apply(r *policy.Rules) error {
+	for _, rule := range in.Rules {
+		if err := rule.apply(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invalidPolicy(field, detail string) error {
+	return &pim.Refusal{Code: pim.InvalidPolicy, Field: field, Detail: detail}
+}

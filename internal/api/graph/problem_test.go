@@ -1,0 +1,105 @@
+package graph
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"portcullis/internal/api"
+	"portcullis/internal/pim"
+)
+
+// allCodes reads the codes of the core from its source, so that a new one cannot be forgotten here.
+func allCodes(t *testing.T) []pim.Code {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../pim/refusal.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []pim.Code
+	for _, d := range file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.CONST {
+			continue
+		}
+		for _, s := range g.Specs {
+			v := s.(*ast.ValueSpec)
+			if typ, ok := v.Type.(*ast.Ident); ok && typ.Name == "Code" {
+				text, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				codes = append(codes, pim.Code(text))
+			}
+		}
+	}
+	if len(codes) < 20 {
+		t.Fatalf("found only %d codes in the core", len(codes))
+	}
+	return codes
+}
+
+func TestEveryRefusalIsTold(t *testing.T) {
+	table := refusals()
+	codes := allCodes(t)
+	for _, c := range codes {
+		if _, ok := table[c]; !ok {
+			t.Errorf("the code %q of the core has no line in the table", c)
+		}
+		p := fromRefusal(&pim.Refusal{Code: c, Context: "c1", Failures: []pim.Failure{{Rule: pim.MFARule}}}, time.Hour)
+		if p.code == "" || p.message == "" || p.status < 400 || p.status >= 600 {
+			t.Errorf("%q: got %d %q %q", c, p.status, p.code, p.message)
+		}
+		if p.status >= 500 && c != pim.ClockBackwards {
+			t.Errorf("%q: got %d, but clients repeat calls that fail so", c, p.status)
+		}
+	}
+	if len(table) != len(codes) {
+		t.Errorf("the table has %d lines, the core %d codes", len(table), len(codes))
+	}
+}
+
+func TestPolicyFailuresNameAllRules(t *testing.T) {
+	got := policyFailures([]pim.Failure{{Rule: pim.ExpirationRule}, {Rule: pim.JustificationRule, Reason: "Justification is required"}, {Rule: pim.EligibilityRule}})
+	want := "The following policy rules failed: ExpirationRule - The duration in the request is greater than maximum allowed duration, " +
+		"JustificationRule - Justification is required, EligibilityRule - No valid eligibility was found"
+	if got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// TestStepUp: clients cut the claims out of the message, or follow the header.
+func TestStepUp(t *testing.T) {
+	p := fromRefusal(&pim.Refusal{Code: pim.ContextMissing, Context: "c1"}, time.Hour)
+	_, claims, ok := strings.Cut(p.message, "&claims=")
+	if want := `%7B%22access_token%22%3A%7B%22acrs%22%3A%7B%22essential%22%3Atrue%2C%20%22value%22%3A%22c1%22%7D%7D%7D`; !ok || claims != want {
+		t.Errorf("claims: got %s, want %s", claims, want)
+	}
+	p = fromRefusal(&pim.Refusal{Code: pim.PolicyFailed, Failures: []pim.Failure{{Rule: pim.MFARule}}}, time.Hour)
+	if h := p.header.Get("WWW-Authenticate"); !strings.Contains(h, "insufficient_user_authentication") || !strings.Contains(h, "claims=") || !strings.Contains(h, `max_age="3600"`) {
+		t.Errorf("header: got %s", h)
+	}
+	p = fromRefusal(&pim.Refusal{Code: pim.PolicyFailed, Failures: []pim.Failure{{Rule: pim.TicketingRule}}}, time.Hour)
+	if h := p.header.Get("WWW-Authenticate"); h != "" {
+		t.Errorf("a missing ticket needs no step-up: got %s", h)
+	}
+}
+
+func TestThrottling(t *testing.T) {
+	s := New(nil, nil, nil)
+	r := &api.Request{Request: &http.Request{}, ID: "i", ClientID: "c"}
+	a := s.Problem(r, &api.Fault{Problem: api.TooMany, RetryAfter: 7 * time.Second})
+	var e errorEnvelope
+	if err := json.Unmarshal(a.Body, &e); err != nil {
+		t.Fatal(err)
+	}
+	if a.Status != 429 || a.Header.Get("Retry-After") != "7" || e.Error.Code != "TooManyRequests" || e.Error.Inner.Code != "429" || e.Error.Inner.Status != "429" {
+		t.Errorf("got %d %v %+v", a.Status, a.Header, e)
+	}
+}

@@ -1,0 +1,510 @@
+package graph
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"portcullis/internal/api"
+	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
+	"portcullis/internal/pim"
+	"portcullis/internal/schedule"
+	"portcullis/internal/store"
+)
+
+// Requests: unifiedRoleAssignmentScheduleRequest and unifiedRoleEligibilityScheduleRequest
+// (learn.microsoft.com/graph/api/resources, pages of these names).
+
+// requestIn is the body of a request. A member that is null or empty is not there.
+type requestIn struct {
+	Action           string    `json:"action"`
+	PrincipalID      string    `json:"principalId"`
+	RoleDefinitionID string    `json:"roleDefinitionId"`
+	DirectoryScopeID string    `json:"directoryScopeId"`
+	AppScopeID       string    `json:"appScopeId"`
+	Justification    string    `json:"justification"`
+	IsValidationOnly bool      `json:"isValidationOnly"`
+	ScheduleInfo     *infoIn   `json:"scheduleInfo"`
+	TicketInfo       *ticketIn `json:"ticketInfo"`
+}
+
+type ticketIn struct {
+	Number    string `json:"ticketNumber"`
+	System    string `json:"ticketSystem"`
+	Submitter string `json:"ticketSubmitterIdentityId"`
+	Approver  string `json:"ticketApproverIdentityId"`
+}
+
+// requestActions are the actions in Graph's spelling, in the order of the core's.
+func requestActions() []string {
+	return []string{"", "adminAssign", "adminUpdate", "adminRemove", "adminExtend", "adminRenew", "selfActivate", "selfDeactivate",
+		"selfExtend", "selfRenew"}
+}
+
+func actionName(a pim.Action) string {
+	if names := requestActions(); int(a) < len(names) {
+		return names[a]
+	}
+	return ""
+}
+
+func parseAction(s string) (pim.Action, bool) {
+	for i, name := range requestActions() {
+		if i > 0 && strings.EqualFold(name, s) {
+			return pim.Action(i), true
+		}
+	}
+	return 0, false
+}
+
+// removal says whether an action only takes away: it carries no schedule, and needs no more than permission to remove.
+func removal(a pim.Action) bool { return a == pim.AdminRemove || a == pim.SelfDeactivate }
+
+func invalidRequest(field, detail string) error {
+	return &pim.Refusal{Code: pim.InvalidRequest, Field: field, Detail: detail}
+}
+
+// toAsk reads what is asked for. The error is a *pim.Refusal.
+func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, k pim.Kind) (pim.Ask, error) {
+	action, ok := parseAction(in.Action)
+	switch {
+	case in.Action == "":
+		return pim.Ask{}, invalidRequest("action", "is missing")
+	case !ok:
+		return pim.Ask{}, invalidRequest("action", "is not known")
+	case in.PrincipalID == "":
+		return pim.Ask{}, invalidRequest("principalId", "is missing")
+	case in.RoleDefinitionID == "":
+		return pim.Ask{}, invalidRequest("roleDefinitionId", "is missing")
+	}
+	scope, err := in.scope()
+	if err != nil {
+		return pim.Ask{}, err
+	}
+	ask := pim.Ask{
+		By: by, Action: action, Kind: k, Justification: in.Justification, ValidationOnly: in.IsValidationOnly,
+		Key: pim.Key{
+			Tenant: t, Provider: pim.Directory, Scope: scope,
+			Role: pim.RoleID(strings.ToLower(in.RoleDefinitionID)), Principal: pim.PrincipalID(strings.ToLower(in.PrincipalID)),
+		},
+	}
+	if in.TicketInfo != nil {
+		ask.Ticket = pim.Ticket{Number: in.TicketInfo.Number, System: in.TicketInfo.System,
+			Submitter: in.TicketInfo.Submitter, Approver: in.TicketInfo.Approver}
+	}
+	if !removal(action) {
+		ask.Schedule, err = in.ScheduleInfo.toInfo()
+	}
+	return ask, err
+}
+
+// scope is the one scope that is given.
+func (in requestIn) scope() (pim.Scope, error) {
+	switch {
+	case in.DirectoryScopeID == "" && in.AppScopeID == "":
+		return "", invalidRequest("directoryScopeId", "either directoryScopeId or appScopeId must be given")
+	case in.DirectoryScopeID != "" && in.AppScopeID != "":
+		return "", invalidRequest("directoryScopeId", "only one of directoryScopeId and appScopeId may be given")
+	case in.AppScopeID != "":
+		return "", &pim.Refusal{Code: pim.InvalidScope, Field: "appScopeId", Detail: "scopes of applications are not offered for directory roles"}
+	}
+	scope, ok := parseScope(in.DirectoryScopeID)
+	if !ok {
+		return "", &pim.Refusal{Code: pim.InvalidScope, Field: "directoryScopeId", Detail: "is not of a known form"}
+	}
+	return scope, nil
+}
+
+// requestRow is a request as it is written; validated ones are told but nowhere kept.
+type requestRow struct {
+	pim.Request
+	validated bool
+}
+
+// requestStatuses are the states in Graph's spelling (reference graph-pim §7 and §24, points 3 and 4).
+func requestStatus(k pim.Kind, s pim.Status) string {
+	switch s {
+	case pim.PendingApproval:
+		return "PendingApproval"
+	case pim.PendingAdminDecision:
+		return "PendingAdminDecision"
+	case pim.Granted:
+		return "Granted"
+	case pim.Provisioned:
+		return "Provisioned"
+	case pim.Revoked:
+		return "Revoked"
+	case pim.Denied:
+		return "Denied"
+	case pim.Canceled:
+		if k == pim.Eligibility {
+			return "Revoked"
+		}
+		return "Canceled"
+	case pim.Failed, pim.TimedOut:
+		return "Failed"
+	}
+	return "Failed"
+}
+
+func statusWords(k pim.Kind) func(string) []int {
+	return func(word string) []int {
+		var out []int
+		for s := pim.PendingApproval; s <= pim.TimedOut; s++ {
+			if strings.EqualFold(word, requestStatus(k, s)) {
+				out = append(out, int(s))
+			}
+		}
+		return out
+	}
+}
+
+func (r requestRow) status() string {
+	if r.validated {
+		return "Granted"
+	}
+	return requestStatus(r.Kind, r.Status)
+}
+
+func (r requestRow) target() string {
+	if r.validated || removal(r.Action) {
+		return ""
+	}
+	return string(r.Target)
+}
+
+func (r requestRow) completed() time.Time {
+	if removal(r.Action) {
+		return time.Time{}
+	}
+	return r.Completed
+}
+
+// approvalID is the request's own id, once it has to pass an approval.
+func (r requestRow) approvalID() string {
+	if r.Approval == nil {
+		return ""
+	}
+	return string(r.ID)
+}
+
+func writeRequest(c *call, o *object, r requestRow) {
+	o.text("id", string(r.ID))
+	o.str("status", r.status())
+	o.time("createdDateTime", r.Created)
+	o.time("completedDateTime", r.completed())
+	o.text("approvalId", r.approvalID())
+	o.null("customData")
+	o.text("action", actionName(r.Action))
+	o.text("principalId", string(r.Key.Principal))
+	o.text("roleDefinitionId", string(r.Key.Role))
+	o.text("directoryScopeId", string(r.Key.Scope))
+	o.null("appScopeId")
+	o.bool("isValidationOnly", r.validated)
+	o.text("targetScheduleId", r.target())
+	o.text("justification", r.Justification)
+	if o.member("createdBy") {
+		o.b = appendActor(o.b, r.By)
+	}
+	if o.member("scheduleInfo") {
+		if removal(r.Action) {
+			o.b = append(o.b, "null"...)
+		} else {
+			o.b = appendInfo(o.b, r.asked())
+		}
+	}
+	if o.member("ticketInfo") {
+		o.b = appendTicket(o.b, r.Ticket, c.beta)
+	}
+}
+
+// asked is the schedule as it was sent, with the start that came of it (reference graph-pim §5).
+func (r requestRow) asked() schedule.Info {
+	in := r.Asked
+	in.Start = r.Start
+	return in
+}
+
+// appendActor writes identitySet: an application or a person, the other one null.
+func appendActor(b []byte, a pim.Actor) []byte {
+	identity := func(b []byte) []byte {
+		b = append(b, `{"displayName":null,"id":`...)
+		return append(appendText(b, string(a.Principal)), '}')
+	}
+	b = append(b, `{"application":`...)
+	if a.Kind == pim.ServicePrincipal {
+		b = identity(b)
+		return append(b, `,"device":null,"user":null}`...)
+	}
+	b = append(b, `null,"device":null,"user":`...)
+	return append(identity(b), '}')
+}
+
+func appendTicket(b []byte, t pim.Ticket, beta bool) []byte {
+	b = append(b, `{"ticketNumber":`...)
+	b = appendText(b, t.Number)
+	b = append(b, `,"ticketSystem":`...)
+	b = appendText(b, t.System)
+	if beta {
+		b = append(b, `,"ticketSubmitterIdentityId":`...)
+		b = appendText(b, t.Submitter)
+		b = append(b, `,"ticketApproverIdentityId":`...)
+		b = appendText(b, t.Approver)
+	}
+	return append(b, '}')
+}
+
+func requestProperties() []odata.Property {
+	identity := []odata.Property{idProperty("id"), textProperty("displayName")}
+	return []odata.Property{
+		idProperty("id"),
+		enumProperty("status", "PendingApproval", "PendingAdminDecision", "Granted", "Provisioned", "Revoked", "Denied", "Canceled", "Failed"),
+		timeProperty("createdDateTime", true),
+		timeProperty("completedDateTime", true),
+		idProperty("approvalId"),
+		enumProperty("action", requestActions()[1:]...),
+		idProperty("principalId"), idProperty("roleDefinitionId"), idProperty("directoryScopeId"), idProperty("appScopeId"),
+		boolProperty("isValidationOnly"),
+		exactProperty("targetScheduleId"),
+		textProperty("justification"),
+		{Name: "createdBy", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+			{Name: "user", Kind: odata.KindComplex, Filterable: true, Properties: identity},
+			{Name: "application", Kind: odata.KindComplex, Filterable: true, Properties: identity},
+		}},
+		{Name: "ticketInfo", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+			textProperty("ticketNumber"), textProperty("ticketSystem"),
+		}},
+		timePathProperty("scheduleInfo"),
+		textProperty("customData"),
+	}
+}
+
+func requestColumns(k pim.Kind) columns {
+	completed := timeColumn(store.FieldCompleted)
+	completed.compare = nil // a removal tells none
+	return columns{
+		"id":                idColumn(store.FieldID),
+		"status":            wordColumn(store.FieldStatus, statusWords(k)),
+		"action":            wordColumn(store.FieldAction, actionWords),
+		"principalId":       idColumn(store.FieldPrincipal),
+		"principal/id":      idColumn(store.FieldPrincipal),
+		"roleDefinitionId":  idColumn(store.FieldRole),
+		"roleDefinition/id": idColumn(store.FieldRole),
+		"directoryScopeId":  scopeColumn(store.FieldScope),
+		"createdDateTime":   timeColumn(store.FieldCreated),
+		"completedDateTime": completed,
+		"createdBy/user/id": idColumn(store.FieldCreatedBy),
+		"targetScheduleId":  guidOrExact(store.FieldTarget),
+	}
+}
+
+func actionWords(word string) []int {
+	if a, ok := parseAction(word); ok {
+		return []int{int(a)}
+	}
+	return nil
+}
+
+func requestValue(_ *call, r requestRow, path []string) any {
+	switch strings.Join(path, "/") {
+	case "id":
+		return string(r.ID)
+	case "status":
+		return r.status()
+	case "action":
+		return actionName(r.Action)
+	case "principalId", "principal/id":
+		return string(r.Key.Principal)
+	case "roleDefinitionId", "roleDefinition/id":
+		return string(r.Key.Role)
+	case "directoryScopeId":
+		return string(r.Key.Scope)
+	case "approvalId":
+		return textValue(r.approvalID())
+	case "createdDateTime":
+		return timeValue(r.Created)
+	case "completedDateTime":
+		return timeValue(r.completed())
+	case "targetScheduleId":
+		return textValue(r.target())
+	case "isValidationOnly":
+		return r.validated
+	case "justification":
+		return textValue(r.Justification)
+	}
+	return requestInnerValue(r, path)
+}
+
+func requestInnerValue(r requestRow, path []string) any {
+	switch strings.Join(path, "/") {
+	case "createdBy/user/id":
+		if r.By.Kind != pim.ServicePrincipal {
+			return string(r.By.Principal)
+		}
+	case "createdBy/application/id":
+		if r.By.Kind == pim.ServicePrincipal {
+			return string(r.By.Principal)
+		}
+	case "ticketInfo/ticketNumber":
+		return textValue(r.Ticket.Number)
+	case "ticketInfo/ticketSystem":
+		return textValue(r.Ticket.System)
+	case "scheduleInfo/startDateTime":
+		return timeValue(r.Start)
+	case "scheduleInfo/expiration/type":
+		return r.Asked.Expiration.Kind.String()
+	case "scheduleInfo/expiration/endDateTime":
+		return timeValue(r.Asked.Expiration.End)
+	}
+	return nil
+}
+
+func requestReference(r requestRow) reference {
+	return reference{r.Key.Principal, r.Key.Role, r.Key.Scope}
+}
+
+func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]related, error) {
+	refs := make([]reference, len(rows))
+	for i, r := range rows {
+		refs[i] = requestReference(r)
+	}
+	out, err := relateReferences(c, expands, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range expands {
+		var at func(int) []byte
+		switch e.Path {
+		case "activatedUsing":
+			at, err = c.relateGrants(&c.eligibilitySchedule, pim.Eligibility, false, e.Query, len(rows),
+				func(i int) (pim.ScheduleID, pim.PrincipalID) { return rows[i].Eligibility, rows[i].Key.Principal })
+		case "targetSchedule":
+			at, err = c.relateTargets(e.Query, rows)
+		case "approval":
+			at, err = c.relateApprovals(e.Query, rows)
+		default:
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, related{e.Path, at})
+	}
+	return out, nil
+}
+
+func (c *call) relateTargets(q odata.Query, rows []requestRow) (func(int) []byte, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	k := &c.assignmentSchedule
+	if rows[0].Kind == pim.Eligibility {
+		k = &c.eligibilitySchedule
+	}
+	return c.relateGrants(k, rows[0].Kind, false, q, len(rows), func(i int) (pim.ScheduleID, pim.PrincipalID) {
+		return pim.ScheduleID(rows[i].target()), rows[i].Key.Principal
+	})
+}
+
+// requestSet is one of the two sets of requests.
+type requestSet struct {
+	kind func(*call) *kind[requestRow]
+	of   pim.Kind
+	// write are the permissions for everything; without them a token may only remove.
+	write []string
+}
+
+func (s requestSet) fetch(c *call) fetcher[requestRow] {
+	return func(q store.Query) (store.Page[requestRow], error) {
+		page, err := c.app.Requests(c.Context(), c.Caller, pim.Directory, s.of, c.view, q)
+		return rowsOf(page), err
+	}
+}
+
+func rowsOf(page store.Page[pim.Request]) store.Page[requestRow] {
+	rows := make([]requestRow, len(page.Rows))
+	for i, r := range page.Rows {
+		rows[i].Request = r
+	}
+	return store.Page[requestRow]{Rows: rows, Next: page.Next, Count: page.Count}
+}
+
+func (s requestSet) list(c *call) (api.Answer, error) { return list(c, s.kind(c), s.fetch(c)) }
+
+func (s requestSet) mine(c *call) (api.Answer, error) {
+	allowed := map[string]app.View{"principal": app.Mine, "createdBy": app.ByMe, "approver": app.ForMe}
+	if err := c.filterByCurrentUser(allowed); err != nil {
+		return api.Answer{}, err
+	}
+	return s.list(c)
+}
+
+func (s requestSet) find(c *call) (requestRow, error) {
+	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, pim.Directory, s.of, pim.RequestID(c.id("id")))
+	return requestRow{Request: r}, err
+}
+
+func (s requestSet) get(c *call) (api.Answer, error) {
+	r, err := s.find(c)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, s.kind(c), http.StatusOK, r)
+}
+
+func (s requestSet) navigate(name string) handler {
+	return func(c *call) (api.Answer, error) {
+		r, err := s.find(c)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		return navigate(c, s.kind(c), r, name)
+	}
+}
+
+func (s requestSet) create(c *call) (api.Answer, error) {
+	var in requestIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	ask, err := in.toAsk(c.Caller, c.Tenant, s.of)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if !removal(ask.Action) && !c.Token.Permits(s.write...) {
+		return api.Answer{}, &api.Fault{Problem: api.MissingPermission, Needs: s.write,
+			Detail: "Authorization failed due to missing permission scope " + strings.Join(s.write, ",") + "."}
+	}
+	out, err := c.app.Do(c.Context(), ask)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	c.now = c.app.Time()
+	answer, err := one(c, s.kind(c), http.StatusCreated, requestRow{*out.Request, out.ValidationOnly})
+	if err == nil && !out.ValidationOnly {
+		answer.Header.Set("Location", c.base()+"/"+s.kind(c).set+"/"+string(out.Request.ID))
+	}
+	return answer, err
+}
+
+func (s requestSet) cancel(c *call) (api.Answer, error) {
+	r, err := s.find(c)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	_, err = c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.Cancel, Kind: s.of, Key: r.Key, Request: r.ID})
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return noContent()
+}
+
+func assignmentRequests() requestSet {
+	return requestSet{func(c *call) *kind[requestRow] { return &c.assignmentRequest }, pim.Assignment, slices.Concat(rasWrite, rmWrite)}
+}
+
+func eligibilityRequests() requestSet {
+	return requestSet{func(c *call) *kind[requestRow] { return &c.eligibilityRequest }, pim.Eligibility, slices.Concat(resWrite, rmWrite)}
+}

@@ -1,0 +1,310 @@
+package graph
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"portcullis/internal/api"
+	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// Role definitions: unifiedRoleDefinition (learn.microsoft.com/graph/api/resources/unifiedroledefinition).
+
+func roleProperties(beta bool) []odata.Property {
+	list := []odata.Property{
+		idProperty("id"),
+		{Name: "displayName", Kind: odata.KindText, Filterable: true, Sortable: true},
+		textProperty("description"),
+		boolProperty("isBuiltIn"), boolProperty("isEnabled"),
+		idProperty("templateId"), textProperty("version"),
+		{Name: "resourceScopes", Kind: odata.KindCollection, Element: odata.KindString},
+		{Name: "rolePermissions", Kind: odata.KindCollection, Element: odata.KindString},
+	}
+	if beta {
+		list = append(list, boolProperty("isPrivileged"), enumProperty("allowedPrincipalTypes", "user", "servicePrincipal", "group"))
+	}
+	return list
+}
+
+// permissionOut is unifiedRolePermission.
+type permissionOut struct {
+	Allowed   []string `json:"allowedResourceActions"`
+	Excluded  []string `json:"excludedResourceActions"`
+	Condition *string  `json:"condition"`
+}
+
+func writeRole(c *call, o *object, r app.RoleDefinition) {
+	o.text("id", string(r.ID))
+	o.text("description", r.Description)
+	o.text("displayName", r.Name)
+	o.bool("isBuiltIn", r.BuiltIn)
+	o.bool("isEnabled", r.Enabled)
+	o.texts("resourceScopes", []string{"/"})
+	o.text("templateId", templateID(r))
+	o.text("version", roleVersion(r))
+	if o.member("rolePermissions") {
+		actions := r.Actions
+		if actions == nil {
+			actions = []string{}
+		}
+		o.b = append(o.b, mustJSON([]permissionOut{{Allowed: actions, Excluded: []string{}}})...)
+	}
+	if c.beta {
+		o.bool("isPrivileged", r.Privileged)
+		o.str("allowedPrincipalTypes", "user,servicePrincipal,group")
+	}
+}
+
+// writeExpandedRole writes a role beside a row of PIM, where the service leaves its permissions out.
+func writeExpandedRole(c *call, o *object, r app.RoleDefinition) {
+	o.text("id", string(r.ID))
+	o.text("description", r.Description)
+	o.text("displayName", r.Name)
+	o.bool("isBuiltIn", r.BuiltIn)
+	o.bool("isEnabled", r.Enabled)
+	o.texts("resourceScopes", nil)
+	o.text("templateId", templateID(r))
+	o.null("version")
+	o.texts("rolePermissions", nil)
+	if c.beta {
+		o.bool("isPrivileged", r.Privileged)
+		o.str("allowedPrincipalTypes", "user,servicePrincipal,group")
+	}
+}
+
+func templateID(r app.RoleDefinition) string {
+	if r.TemplateID == "" {
+		return string(r.ID)
+	}
+	return r.TemplateID
+}
+
+func roleVersion(r app.RoleDefinition) string {
+	if r.BuiltIn {
+		return "1"
+	}
+	return r.Version
+}
+
+func roleValue(_ *call, r app.RoleDefinition, path []string) any {
+	switch strings.Join(path, "/") {
+	case "id":
+		return string(r.ID)
+	case "displayName":
+		return r.Name
+	case "description":
+		return textValue(r.Description)
+	case "isBuiltIn":
+		return r.BuiltIn
+	case "isEnabled":
+		return r.Enabled
+	case "templateId":
+		return templateID(r)
+	case "version":
+		return textValue(roleVersion(r))
+	case "isPrivileged":
+		return r.Privileged
+	}
+	return nil
+}
+
+// relateRolesInherited loads the roles that roles inherit from.
+func relateRolesInherited(c *call, expands []odata.Expand, rows []app.RoleDefinition) ([]related, error) {
+	var out []related
+	for _, e := range expands {
+		wanted := map[pim.RoleID]bool{}
+		for _, r := range rows {
+			for _, id := range r.Inherits {
+				wanted[pim.RoleID(id)] = true
+			}
+		}
+		roles, err := c.rolesOf(wanted)
+		if err != nil {
+			return nil, err
+		}
+		encoded, err := encode(c, &c.roleDefinition, e.Query, false, roles)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, relateList(e.Path, func(i int) [][]byte {
+			var list [][]byte
+			for n, r := range roles {
+				if slices.Contains(rows[i].Inherits, string(r.ID)) {
+					list = append(list, encoded[n])
+				}
+			}
+			return list
+		}))
+	}
+	return out, nil
+}
+
+func listRoles(c *call) (api.Answer, error) {
+	roles, err := c.app.Roles(c.Context(), c.Tenant)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listAll(c, &c.roleDefinition, roles)
+}
+
+// findRole returns the role with an id or template id.
+func (c *call) findRole(id string) (app.RoleDefinition, error) {
+	r, err := c.app.Role(c.Context(), c.Tenant, pim.RoleID(id))
+	if refusal, ok := errors.AsType[*pim.Refusal](err); ok && refusal.Code == pim.UnknownRole {
+		return r, notFound(id)
+	}
+	return r, err
+}
+
+func getRole(c *call) (api.Answer, error) {
+	r, err := c.findRole(c.id("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.roleDefinition, http.StatusOK, r)
+}
+
+func inheritsPermissionsFrom(c *call) (api.Answer, error) {
+	r, err := c.findRole(c.id("id"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	wanted := map[pim.RoleID]bool{}
+	for _, id := range r.Inherits {
+		wanted[pim.RoleID(id)] = true
+	}
+	roles, err := c.rolesOf(wanted)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listAll(c, &c.roleDefinition, roles)
+}
+
+// roleIn is the body of a custom role definition. Members that are absent stay as they are.
+type roleIn struct {
+	DisplayName     *string        `json:"displayName"`
+	Description     *string        `json:"description"`
+	IsEnabled       *bool          `json:"isEnabled"`
+	TemplateID      *string        `json:"templateId"`
+	Version         *string        `json:"version"`
+	ResourceScopes  *[]string      `json:"resourceScopes"`
+	RolePermissions []permissionIn `json:"rolePermissions"`
+}
+
+type permissionIn struct {
+	Allowed   []string `json:"allowedResourceActions"`
+	Condition *string  `json:"condition"`
+}
+
+// Bounds of a custom role.
+const (
+	maxName    = 256
+	maxText    = 1024
+	maxActions = 1000
+)
+
+// apply changes a definition. The error is a *problem.
+func (in roleIn) apply(o *directory.Object) error {
+	if in.DisplayName != nil {
+		o.DisplayName = strings.TrimSpace(*in.DisplayName)
+	}
+	if in.Description != nil {
+		o.Description = *in.Description
+	}
+	if o.DisplayName == "" || len(o.DisplayName) > maxName || len(o.Description) > maxText {
+		return badRequest("displayName must have 1 to %d bytes, description at most %d.", maxName, maxText)
+	}
+	if o.Role == nil {
+		o.Role = &directory.Role{}
+	}
+	if in.IsEnabled != nil {
+		o.Role.Enabled = *in.IsEnabled
+	}
+	if in.Version != nil {
+		o.Role.Version = *in.Version
+	}
+	if in.TemplateID != nil && *in.TemplateID != "" {
+		o.Role.TemplateID = strings.ToLower(*in.TemplateID)
+	}
+	return in.applyPermissions(o.Role)
+}
+
+func (in roleIn) applyPermissions(r *directory.Role) error {
+	if in.RolePermissions == nil {
+		return nil
+	}
+	var actions []string
+	for _, p := range in.RolePermissions {
+		actions = append(actions, p.Allowed...)
+		if p.Condition != nil && *p.Condition != "" {
+			r.Condition = *p.Condition
+		}
+	}
+	if len(actions) > maxActions {
+		return badRequest("A role has at most %d actions.", maxActions)
+	}
+	for _, a := range actions {
+		if a == "" || len(a) > maxName || !strings.Contains(a, "/") {
+			return badRequest("'%.100s' is not a resource action.", a)
+		}
+	}
+	slices.Sort(actions)
+	r.Actions = slices.Compact(actions)
+	return nil
+}
+
+func createRole(c *call) (api.Answer, error) {
+	var in roleIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if in.DisplayName == nil || in.IsEnabled == nil || in.RolePermissions == nil {
+		return api.Answer{}, badRequest("displayName, isEnabled and rolePermissions are required.")
+	}
+	r, err := c.roles.CreateRole(c.Context(), c.Caller, c.Tenant, in.apply)
+	if err != nil {
+		return api.Answer{}, roleProblem(err)
+	}
+	return one(c, &c.roleDefinition, http.StatusCreated, r)
+}
+
+func updateRole(c *call) (api.Answer, error) {
+	var in roleIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.findRole(c.id("id")); err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.roles.UpdateRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id")), in.apply); err != nil {
+		return api.Answer{}, roleProblem(err)
+	}
+	return noContent()
+}
+
+func deleteRole(c *call) (api.Answer, error) {
+	if _, err := c.findRole(c.id("id")); err != nil {
+		return api.Answer{}, err
+	}
+	if err := c.roles.DeleteRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id"))); err != nil {
+		return api.Answer{}, roleProblem(err)
+	}
+	return noContent()
+}
+
+// roleProblem tells a refusal of an edit as plain directory calls do.
+func roleProblem(err error) error {
+	if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code == pim.InvalidRequest {
+		return &problem{status: http.StatusBadRequest, code: "Request_BadRequest", message: "The role definition cannot be changed so: " + sentence(r.Field, r.Detail) + "."}
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return &problem{status: http.StatusConflict, code: "RoleDefinitionExists", message: "A role definition with this name or id exists."}
+	}
+	return err
+}

@@ -1,0 +1,200 @@
+package graph
+
+import (
+	"strings"
+	"time"
+
+	"portcullis/internal/api/odata"
+	"portcullis/internal/pim"
+	"portcullis/internal/schedule"
+	"portcullis/internal/store"
+)
+
+// Schedules: unifiedRoleAssignmentSchedule and unifiedRoleEligibilitySchedule (learn.microsoft.com/graph/api/resources,
+// pages of these names).
+
+func assignmentSchedules() grantSet {
+	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.assignmentSchedule }, of: pim.Assignment}
+}
+
+func eligibilitySchedules() grantSet {
+	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.eligibilitySchedule }, of: pim.Eligibility}
+}
+
+func scheduleProperties() []odata.Property {
+	return grantProperties(
+		exactProperty("createdUsing"),
+		timeProperty("createdDateTime", true),
+		timeProperty("modifiedDateTime", false),
+		enumProperty("status", "Provisioned", "Granted"),
+		enumProperty("memberType", "Direct", "Group", "Inherited"),
+		timePathProperty("scheduleInfo"),
+	)
+}
+
+// exactProperty is an identifier whose letter case counts, because some of its values are base64.
+func exactProperty(name string) odata.Property {
+	return odata.Property{Name: name, Kind: odata.KindString, Filterable: true}
+}
+
+// timePathProperty is scheduleInfo, whose start callers filter and sort by.
+func timePathProperty(name string) odata.Property {
+	return odata.Property{Name: name, Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+		timeProperty("startDateTime", true),
+		{Name: "expiration", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+			enumProperty("type", "notSpecified", "noExpiration", "afterDateTime", "afterDuration"),
+			timeProperty("endDateTime", true),
+		}},
+	}}
+}
+
+func scheduleColumns() columns {
+	cs := grantColumns()
+	cs["id"] = scheduleIDColumn()
+	cs["createdUsing"] = guidOrExact(store.FieldRequest)
+	cs["scheduleInfo/startDateTime"] = column{order: store.FieldStart}
+	cs["scheduleInfo/expiration/endDateTime"] = column{order: store.FieldEnd}
+	return cs
+}
+
+// scheduleID is a schedule's id on the wire. A grant made outside PIM has that of its assignment (reference graph-pim §2).
+func scheduleID(i pim.Instance) string {
+	if outside(i) {
+		return grantID(i)
+	}
+	return string(i.Schedule.ID)
+}
+
+// byScheduleID is the condition by which the rows with a schedule's id are found.
+func byScheduleID(id string) store.Filter {
+	if k, ok := parseGrantID(id); ok {
+		return and(k.filter(), store.Is(store.FieldRequest, nil))
+	}
+	return and(store.Is(store.FieldID, strings.ToLower(id)), store.Not{Filter: store.Is(store.FieldRequest, nil)})
+}
+
+func scheduleIDColumn() column {
+	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+		id, ok := v.(odata.String)
+		if !ok || op != odata.Eq {
+			return nil, false
+		}
+		return byScheduleID(string(id)), true
+	}}
+}
+
+// guidOrExact compares ids that are GUIDs, kept in lower case, or base64.
+func guidOrExact(f store.Field) column {
+	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+		switch v := v.(type) {
+		case odata.String:
+			id := string(v)
+			if isGUID(id) {
+				id = strings.ToLower(id)
+			}
+			return store.Compare{Field: f, Op: opOf(op), Value: id}, true
+		case odata.Null:
+			return store.Compare{Field: f, Op: opOf(op), Value: nil}, true
+		}
+		return nil, false
+	}}
+}
+
+func writeSchedule(c *call, o *object, i pim.Instance) {
+	s := i.Schedule
+	o.text("id", scheduleID(i))
+	writeGrant(o, i)
+	o.text("createdUsing", string(s.Request))
+	if outside(i) {
+		o.null("createdDateTime", "modifiedDateTime")
+	} else {
+		o.time("createdDateTime", s.Created)
+		o.time("modifiedDateTime", s.Modified)
+	}
+	o.str("status", scheduleStatus(c.now, s))
+	if o.member("scheduleInfo") {
+		o.b = appendInfo(o.b, infoOf(s.Window))
+	}
+	o.str("memberType", memberType(i.Member))
+	if s.Kind == pim.Assignment {
+		o.str("assignmentType", assignmentType(s.Type))
+	}
+}
+
+// scheduleStatus is Granted while the schedule waits for its start (reference graph-pim §8.1).
+func scheduleStatus(now time.Time, s pim.Schedule) string {
+	if s.Window.Start.After(now) {
+		return "Granted"
+	}
+	return "Provisioned"
+}
+
+// infoOf tells a window with a concrete end (reference graph-pim §24, point 6). A recurring one tells how long each
+// occurrence lasts, for its end is the series' own.
+func infoOf(w schedule.Window) schedule.Info {
+	info := schedule.Info{Start: w.Start, Recurrence: w.Recurrence}
+	switch {
+	case w.Recurrence != nil:
+		info.Expiration = schedule.Expiration{Kind: schedule.AfterDuration, Duration: w.Length}
+	case w.End.IsZero():
+		info.Expiration.Kind = schedule.NoExpiration
+	default:
+		info.Expiration = schedule.Expiration{Kind: schedule.AfterDateTime, End: w.End}
+	}
+	return info
+}
+
+func scheduleValue(c *call, i pim.Instance, path []string) any {
+	s := i.Schedule
+	switch strings.Join(path, "/") {
+	case "id":
+		return scheduleID(i)
+	case "createdUsing":
+		return textValue(string(s.Request))
+	case "createdDateTime":
+		if outside(i) {
+			return nil
+		}
+		return timeValue(s.Created)
+	case "modifiedDateTime":
+		return timeValue(s.Modified)
+	case "status":
+		return scheduleStatus(c.now, s)
+	case "scheduleInfo/startDateTime":
+		return timeValue(s.Window.Start)
+	case "scheduleInfo/expiration/type":
+		return infoOf(s.Window).Expiration.Kind.String()
+	case "scheduleInfo/expiration/endDateTime":
+		return timeValue(infoOf(s.Window).Expiration.End)
+	}
+	return grantValue(i, path)
+}
+
+// relateSchedules loads what is expanded of schedules.
+func relateSchedules(c *call, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
+	return relateGrantRows(c, &c.eligibilitySchedule, false, expands, rows)
+}
+
+// relateGrantRows loads what is expanded of schedules or instances: activatedUsing is of their own sort.
+func relateGrantRows(c *call, eligibility *kind[pim.Instance], instances bool, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
+	refs := make([]reference, len(rows))
+	for i, r := range rows {
+		refs[i] = referenceOf(r)
+	}
+	out, err := relateReferences(c, expands, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range expands {
+		if e.Path != "activatedUsing" {
+			continue
+		}
+		at, err := c.relateGrants(eligibility, pim.Eligibility, instances, e.Query, len(rows),
+			func(i int) (pim.ScheduleID, pim.PrincipalID) { return rows[i].Schedule.Eligibility, rows[i].Principal })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, related{e.Path, at})
+	}
+	return out, nil
+}
