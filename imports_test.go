@@ -58,6 +58,7 @@ const allowedImports = `
 
 	# The wiring.
 	server:             ALL
+	demo:               config localpg sample server telemetry
 	cmd/pim:            ALL
 
 	# For tests only: helpers and suites that other packages' tests import.
@@ -65,6 +66,7 @@ const allowedImports = `
 	store/storetest:       CORE directory store
 	connector/connectortest: connector
 	localpg/localpgtest:   localpg
+	client/clienttest:
 	api/schematest:
 	test/bench:            ALL TESTS
 `
@@ -72,7 +74,7 @@ const allowedImports = `
 // CORE may look at no clock and import only coreImports; TESTS are those that no product code imports.
 var (
 	core  = []string{"schedule", "policy", "pim", "alert"}
-	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "api/schematest"}
+	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "api/schematest", "client/clienttest"}
 )
 
 // coreImports are the packages of the standard library that keep what they are told: no I/O, no clock of their own, no randomness,

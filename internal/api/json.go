@@ -55,11 +55,37 @@ func AppendText(b []byte, s string) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// AppendTime appends an instant in UTC with as many digits of a second as it has, at most six.
+// AppendTime appends an instant in UTC with as many digits of a second as it has, at most six. Years have four digits.
 func AppendTime(b []byte, t time.Time) []byte {
-	b = append(b, '"')
-	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.999999Z")
-	return append(b, '"')
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = appendDigits(append(b, '"'), year, 4)
+	b = appendDigits(append(b, '-'), int(month), 2)
+	b = appendDigits(append(b, '-'), day, 2)
+	b = appendDigits(append(b, 'T'), hour, 2)
+	b = appendDigits(append(b, ':'), minute, 2)
+	b = appendDigits(append(b, ':'), second, 2)
+	if micros := t.Nanosecond() / 1000; micros > 0 {
+		b = appendDigits(append(b, '.'), micros, 6)
+		for b[len(b)-1] == '0' {
+			b = b[:len(b)-1]
+		}
+	}
+	return append(b, 'Z', '"')
+}
+
+// appendDigits appends the last n digits of a number that is not negative.
+func appendDigits(b []byte, v, n int) []byte {
+	at := len(b)
+	for range n {
+		b = append(b, '0')
+	}
+	for i := at + n - 1; i >= at; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return b
 }
 
 // AppendBool appends true or false.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ type Founding struct {
 }
 
 // CommandLineClientID is the application that people sign in with on the command line. It is in every tenant.
-const CommandLineClientID = "0c6e1f57-8a4b-4d0e-9f3a-2b7d5c9e4a10"
+const CommandLineClientID = "7f3c2a54-5d0e-4b1c-9a66-2e8d1c40b9a7"
 
 // commandLine is the service principal of that application in a tenant: a public client, for it runs on people's machines.
 func commandLine(t directory.Tenant, permissions []string) directory.Object {
@@ -54,9 +55,13 @@ func (a *App) Found(ctx context.Context, f Founding) error {
 			a.outsideEvent(now, grant, admin),
 		}, a.importEvents(now, pim.Actor{}, f.Tenant.ID, f.Objects)...),
 	}
-	return a.commit(ctx, store.Commit{
+	err := a.commit(ctx, store.Commit{
 		Outcome: out, Tenant: &f.Tenant, Objects: f.Objects, Links: f.Links, Credentials: f.Credentials,
 	})
+	if errors.Is(err, store.ErrStale) { // nobody else has cases of a tenant that is new
+		return fmt.Errorf("tenant %s: %w", f.Tenant.Domain, store.ErrConflict)
+	}
+	return err
 }
 
 // ImportDirectory adds to a tenant's directory, in one commit. It asks no permission: it is for what the operator of

@@ -166,6 +166,19 @@ func (a *App) MayDecide(ctx context.Context, by pim.Caller, r pim.Request) (bool
 	return judge(r), nil
 }
 
+// MayDecideEach is MayDecide for several requests of a tenant, in their order, with one read for all.
+func (a *App) MayDecideEach(ctx context.Context, by pim.Caller, t pim.TenantID, requests []pim.Request) ([]bool, error) {
+	judge, err := a.judge(ctx, by, t, requests)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(requests))
+	for i, r := range requests {
+		out[i] = judge(r)
+	}
+	return out, nil
+}
+
 // Effects lists what the outside was told, or is still to be told: to readers everybody's, to others their own.
 func (a *App) Effects(ctx context.Context, by pim.Caller, q store.Query) (store.Page[pim.Effect], error) {
 	if !pim.MayRead(by, pim.Directory) {

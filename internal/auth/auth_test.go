@@ -152,7 +152,7 @@ func TestWhatATokenProves(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("token (-want +got):\n%s", diff)
 	}
-	if !got.FreshMFA(now, time.Hour) || got.FreshMFA(now.Add(time.Hour), time.Hour) || !got.HasContext("c1") ||
+	if !got.FreshMFA(now, 0) || got.FreshMFA(now.Add(time.Hour), 0) || got.FreshMFA(now, time.Second) || !got.HasContext("c1") ||
 		got.HasContext("c2") || !got.Permits("x", "user.read") || got.Permits("User.Write") {
 		t.Error("the questions about the token are answered wrongly")
 	}

@@ -40,9 +40,15 @@ type Token struct {
 	ID string
 }
 
-// FreshMFA says whether the token proves a second factor no longer than bound ago. Times in the token are those of
-// the real clock, so now must be too.
+// DefaultMFABound is how long ago a second factor may have been proved to count as fresh.
+const DefaultMFABound = time.Hour
+
+// FreshMFA says whether the token proves a second factor no longer than bound ago; DefaultMFABound when zero. Times in
+// the token are those of the real clock, so now must be too.
 func (t Token) FreshMFA(now time.Time, bound time.Duration) bool {
+	if bound == 0 {
+		bound = DefaultMFABound
+	}
 	return !t.App && !t.MFAAt.IsZero() && now.Sub(t.MFAAt) <= bound
 }
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"portcullis/internal/api"
@@ -37,21 +38,19 @@ func (r approvalRow) steps() []stepRow {
 	return rows
 }
 
-// approvalRows asks of each request whether the caller may decide it.
+// approvalRows are the approvals of those requests that have one, with what the caller may decide of them.
 func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
-	var rows []approvalRow
-	for _, r := range requests {
-		if r.Approval == nil {
-			continue
-		}
-		row := approvalRow{Request: r}
-		if r.Approval.Current() != nil {
-			var err error
-			if row.mine, err = c.app.MayDecide(c.Context(), c.Caller, r); err != nil {
-				return nil, err
-			}
-		}
-		rows = append(rows, row)
+	requests = slices.DeleteFunc(slices.Clone(requests), func(r pim.Request) bool { return r.Approval == nil })
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	mine, err := c.app.MayDecideEach(c.Context(), c.Caller, c.Tenant, requests)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]approvalRow, len(requests))
+	for i, r := range requests {
+		rows[i] = approvalRow{r, mine[i] && r.Approval.Current() != nil}
 	}
 	return rows, nil
 }

@@ -27,7 +27,7 @@ func assignmentColumns() columns {
 }
 
 func writeRoleAssignment(c *call, o *object, i pim.Instance) {
-	o.str("id", grantID(i))
+	o.grantID("id", i)
 	writeGrant(o, i)
 	if c.beta {
 		o.text("resourceScope", string(i.Schedule.Key.Scope))

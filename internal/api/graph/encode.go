@@ -8,6 +8,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/pim"
 )
 
 // selection is what $select asks for, by property. Nil is everything.
@@ -134,6 +135,13 @@ func appendTexts(b []byte, list []string) []byte {
 		b = api.AppendText(b, s)
 	}
 	return append(b, ']')
+}
+
+// grantID writes the id of an instance, which needs no escapes.
+func (o *object) grantID(name string, i pim.Instance) {
+	if o.member(name) {
+		o.b = append(keyOf(i).append(append(o.b, '"')), '"')
+	}
 }
 
 // raw writes JSON; nil is null.

@@ -34,7 +34,7 @@ type Application interface {
 	Grants(context.Context, pim.Caller, app.GrantQuery) (store.Page[pim.Instance], error)
 	Roles(context.Context, pim.TenantID) ([]app.RoleDefinition, error)
 	Role(context.Context, pim.TenantID, pim.RoleID) (app.RoleDefinition, error)
-	MayDecide(context.Context, pim.Caller, pim.Request) (bool, error)
+	MayDecideEach(context.Context, pim.Caller, pim.TenantID, []pim.Request) ([]bool, error)
 	Policies(context.Context, pim.Caller, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
 	EditPolicy(context.Context, pim.Caller, pim.RoleKey, func(*policy.Rules) error) (policy.Policy, error)
 }

@@ -29,24 +29,29 @@ type grantKey struct {
 }
 
 // String is the id.
-func (k grantKey) String() string {
-	parts := []string{string(k.role), string(k.principal)}
-	end := endAssignment
-	if k.kind == pim.Eligibility {
-		end = endEligibility
-	}
+func (k grantKey) String() string { return string(k.append(nil)) }
+
+// append appends the id. Lists write one for each row, so it makes nothing on the way.
+func (k grantKey) append(b []byte) []byte {
+	var buffer [4 * guidBytes]byte
+	bytes := appendGUID(buffer[:0], string(k.role))
+	bytes = appendGUID(bytes, string(k.principal))
 	if k.scope != "" {
-		parts = append(parts, k.scope)
+		bytes = appendGUID(bytes, k.scope)
 	}
 	if k.group != "" {
-		parts = append(parts, string(k.group))
-		end += endByGroup
+		bytes = appendGUID(bytes, string(k.group))
 	}
-	bytes := make([]byte, 0, 4*guidBytes)
-	for _, p := range parts {
-		bytes = appendGUID(bytes, p)
+	b = base64.RawURLEncoding.AppendEncode(b, bytes)
+	if k.kind == pim.Eligibility {
+		b = append(b, endEligibility...)
+	} else {
+		b = append(b, endAssignment...)
 	}
-	return base64.RawURLEncoding.EncodeToString(bytes) + end
+	if k.group != "" {
+		b = append(b, endByGroup...)
+	}
+	return b
 }
 
 // grantID is the id of an instance, and of the plain assignment that it makes.
@@ -105,12 +110,25 @@ var guidOrder = [guidBytes]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14,
 // appendGUID appends the bytes of a GUID. A text that is none, which no id of ours is, gives zeroes.
 func appendGUID(b []byte, text string) []byte {
 	var out [guidBytes]byte
-	if bytes, err := hex.DecodeString(strings.ReplaceAll(text, "-", "")); err == nil && len(bytes) == guidBytes {
-		for i, at := range guidOrder {
-			out[at] = bytes[i]
+	if isGUID(text) {
+		n := 0
+		for _, at := range guidOrder {
+			if text[n] == '-' {
+				n++
+			}
+			out[at] = nibble(text[n])<<4 | nibble(text[n+1])
+			n += 2
 		}
 	}
 	return append(b, out[:]...)
+}
+
+// nibble is the value of a hexadecimal digit.
+func nibble(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&^0x20 - 'A' + 10
 }
 
 func guidText(b []byte) string {

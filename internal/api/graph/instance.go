@@ -61,21 +61,20 @@ func period(i pim.Instance) (start, end time.Time) {
 }
 
 func writeAssignmentInstance(_ *call, o *object, i pim.Instance) {
-	id := grantID(i)
 	start, end := period(i)
-	o.str("id", id)
+	o.grantID("id", i)
 	writeGrant(o, i)
 	o.time("startDateTime", start)
 	o.time("endDateTime", end)
 	o.str("assignmentType", assignmentType(i.Schedule.Type))
 	o.str("memberType", memberType(i.Member))
-	o.str("roleAssignmentOriginId", id)
+	o.grantID("roleAssignmentOriginId", i)
 	o.text("roleAssignmentScheduleId", scheduleID(i))
 }
 
 func writeEligibilityInstance(_ *call, o *object, i pim.Instance) {
 	start, end := period(i)
-	o.str("id", grantID(i))
+	o.grantID("id", i)
 	writeGrant(o, i)
 	o.time("startDateTime", start)
 	o.time("endDateTime", end)

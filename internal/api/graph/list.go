@@ -51,6 +51,27 @@ type related struct {
 
 // encode writes rows as JSON objects. All share one buffer.
 func encode[T any](c *call, k *kind[T], q odata.Query, typed bool, rows []T) ([][]byte, error) {
+	out := make([][]byte, len(rows))
+	ends := make([]int, 0, len(rows))
+	buffer, err := appendRows(make([]byte, 0, len(rows)*rowSize), c, k, q, typed, rows, func(b []byte) []byte {
+		ends = append(ends, len(b))
+		return b
+	})
+	if err != nil {
+		return nil, err
+	}
+	from := 0
+	for i, end := range ends {
+		out[i], from = buffer[from:end:end], end
+	}
+	return out, nil
+}
+
+// rowSize is what a row takes, about: a guess too low costs a copy.
+const rowSize = 600
+
+// appendRows writes rows one after the other; after each the buffer is shown to done, which may add to it.
+func appendRows[T any](b []byte, c *call, k *kind[T], q odata.Query, typed bool, rows []T, done func([]byte) []byte) ([]byte, error) {
 	var more []related
 	if len(q.Expand) > 0 && len(rows) > 0 {
 		var err error
@@ -59,8 +80,7 @@ func encode[T any](c *call, k *kind[T], q odata.Query, typed bool, rows []T) ([]
 		}
 	}
 	sel := selected(q)
-	buffer := make([]byte, 0, len(rows)*512)
-	ends := make([]int, len(rows))
+	var o object // one for all rows: it escapes into the writers
 	for i, row := range rows {
 		typ, set := k.typ, k.set
 		if k.subtype != nil {
@@ -70,21 +90,15 @@ func encode[T any](c *call, k *kind[T], q odata.Query, typed bool, rows []T) ([]
 		if c.meta == full && k.key != nil {
 			address = set + "/" + k.key(row)
 		}
-		o := c.begin(buffer, sel, typ, typed || k.subtype != nil, address)
+		o = c.begin(b, sel, typ, typed || k.subtype != nil, address)
 		k.write(c, &o, row)
 		for _, r := range more {
 			o.name(r.name)
 			o.b = appendRaw(o.b, r.at(i))
 		}
-		buffer = o.end()
-		ends[i] = len(buffer)
+		b = done(o.end())
 	}
-	out := make([][]byte, len(rows))
-	from := 0
-	for i, end := range ends {
-		out[i], from = buffer[from:end:end], end
-	}
-	return out, nil
+	return b, nil
 }
 
 // fetcher reads a page of a store's list.
@@ -111,15 +125,7 @@ func finish[T any](c *call, k *kind[T], q odata.Query, rows []T, next string, to
 	if c.count {
 		return number(total), nil
 	}
-	encoded, err := encode(c, k, q, c.function, rows)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	size := 300
-	for _, r := range encoded {
-		size += len(r) + 1
-	}
-	o := newObject(make([]byte, 0, size), nil)
+	o := newObject(make([]byte, 0, 512+len(rows)*rowSize), nil)
 	if c.meta != none {
 		o.name("@odata.context")
 		set := k.set
@@ -137,8 +143,15 @@ func finish[T any](c *call, k *kind[T], q odata.Query, rows []T, next string, to
 		o.b = api.AppendText(o.b, odata.NextLink(c.address(), next))
 	}
 	o.name("value")
-	o.b = appendList(o.b, encoded)
-	return c.json(http.StatusOK, o.end()), nil
+	o.b = append(o.b, '[')
+	b, err := appendRows(o.b, c, k, q, c.function, rows, func(b []byte) []byte { return append(b, ',') })
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if len(rows) > 0 {
+		b = b[:len(b)-1] // the comma behind the last row
+	}
+	return c.json(http.StatusOK, append(b, ']', '}')), nil
 }
 
 // pager reads one page of a set from a store. Where the store can decide the whole filter, that is one read; else it

@@ -28,6 +28,12 @@ const (
 	oldestPostgres = 150000
 )
 
+// plannerSettings are for statements that name all they want by key. The order in which they join is meant, from the
+// arguments to what they name (SQLite keeps that of a CROSS JOIN anyway), each step by an index, and to plan them anew each
+// time takes longer than to run them.
+const plannerSettings = `SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET enable_seqscan = off;
+	SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan`
+
 // postgresEngine has two pools. Cases and commits are short and found by index alone, whatever the planner believes
 // about tables that have just been filled; lists are left to the planner.
 type postgresEngine struct {
@@ -88,10 +94,8 @@ func (e *postgresEngine) open(ctx context.Context, config *pgxpool.Config, reade
 	}
 	hot := config.Copy()
 	hot.MaxConns += writers
-	// The order in which a statement joins is meant: from the arguments to what they name. So it is on SQLite, whose
-	// CROSS JOIN keeps it.
 	hot.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET join_collapse_limit = 1; SET from_collapse_limit = 1")
+		_, err := c.Exec(ctx, plannerSettings)
 		return err
 	}
 	if e.hot, err = pgxpool.NewWithConfig(background, hot); err != nil {

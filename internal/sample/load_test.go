@@ -1,0 +1,140 @@
+package sample_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"portcullis/internal/access"
+	"portcullis/internal/app"
+	"portcullis/internal/pim"
+	"portcullis/internal/sample"
+	"portcullis/internal/store"
+	"portcullis/internal/store/sqlstore"
+)
+
+// hashes stand for the real ones, which take their time.
+func hashes() sample.Hashes {
+	return sample.Hashes{
+		Password: func(p string) (string, error) { return hex.EncodeToString([]byte(p)), nil },
+		Secret:   func(s string) string { return hex.EncodeToString([]byte(s)) },
+	}
+}
+
+func loaded(t *testing.T) (*app.App, sample.Organisation, sample.Secrets) {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a := &app.App{Store: s, Index: access.New()}
+	o := sample.Organise(options(1))
+	secrets := sample.NewSecrets(o)
+	if err := sample.Load(t.Context(), a, o, secrets, hashes()); err != nil {
+		t.Fatal(err)
+	}
+	return a, o, secrets
+}
+
+func TestLoading(t *testing.T) {
+	a, o, secrets := loaded(t)
+	schedules, err := a.Store.Schedules(t.Context(), store.Query{Tenant: o.Tenant.ID, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := 0
+	for _, s := range schedules.Rows {
+		if s.Request == "" {
+			outside++
+		}
+	}
+	if got, want := len(schedules.Rows), len(o.Grants)+1; got != want || outside != 1 {
+		t.Errorf("got %d schedules, %d of them made outside PIM, want %d and 1", got, outside, want)
+	}
+	held := func(key string) []pim.HeldRole { return a.Index.Held(a.Time(), o.Tenant.ID, o.People[key]) }
+	for key, role := range map[string]pim.RoleID{
+		"grace": pim.GlobalAdministrator, "pat": pim.PrivilegedRoleAdministrator, "aud": pim.GlobalReader, "eve": pim.SecurityReader,
+	} {
+		if roles := held(key); len(roles) != 1 || roles[0].Role != role {
+			t.Errorf("%s holds %+v, want role %s alone", key, roles, role)
+		}
+	}
+	for _, key := range []string{"alice", "bob"} {
+		if roles := held(key); len(roles) != 0 {
+			t.Errorf("%s holds %+v, want nothing", key, roles)
+		}
+	}
+	c, err := a.Store.Credential(t.Context(), o.Tenant.ID, o.People["alice"])
+	if err != nil || c.TOTPSecret != secrets.TOTP["alice"] || c.Password == "" || c.MustChange {
+		t.Errorf("alice's credential is not as told: %v", err)
+	}
+	if err := sample.Load(t.Context(), a, o, secrets, hashes()); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("loading twice: got %v, want a conflict", err)
+	}
+}
+
+// TestTheLastAdministratorStays is promise P6 on the sample: its one permanent administrator cannot be removed.
+func TestTheLastAdministratorStays(t *testing.T) {
+	a, o, _ := loaded(t)
+	a.Now = func() time.Time { return time.Now().Add(10 * time.Minute) } // past the five minutes that every grant runs
+	by := pim.Caller{Actor: pim.Actor{Principal: o.People["pat"], Kind: pim.UserPrincipal}, MFA: true,
+		Roles: a.Index.Held(a.Time(), o.Tenant.ID, o.People["pat"])}
+	_, err := a.Do(t.Context(), pim.Ask{By: by, Action: pim.AdminRemove, Kind: pim.Assignment, Key: pim.Key{
+		Tenant: o.Tenant.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.GlobalAdministrator, Principal: o.People["grace"],
+	}})
+	refusal, ok := errors.AsType[*pim.Refusal](err)
+	if !ok || refusal.Code != pim.LastAdministrator {
+		t.Errorf("removing grace: got %v, want the last administrator kept", err)
+	}
+}
+
+func TestRenewing(t *testing.T) {
+	a, o, old := loaded(t)
+	fresh := sample.NewSecrets(o)
+	if fresh.Passwords["alice"] == old.Passwords["alice"] || fresh.Client == old.Client {
+		t.Fatal("secrets are not random")
+	}
+	if err := sample.Renew(t.Context(), a.Store, o, fresh, hashes()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.Store.Credential(t.Context(), o.Tenant.ID, o.People["alice"])
+	if err != nil || c.TOTPSecret != fresh.TOTP["alice"] {
+		t.Errorf("alice signs in with %q (%v), want the new secret", c.TOTPSecret, err)
+	}
+}
+
+func TestTheManifest(t *testing.T) {
+	dir := t.TempDir()
+	o := sample.Organise(options(1))
+	m := sample.NewManifest(o, sample.NewSecrets(o), "https://localhost:1", "/x/ca.pem")
+	if err := m.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := sample.ReadManifest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, got); diff != "" {
+		t.Errorf("manifest (-written +read):\n%s", diff)
+	}
+	info, err := os.Stat(filepath.Join(dir, sample.ManifestFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v (%v), want 0600", info.Mode(), err)
+	}
+	if len(got.People) != 15 || len(got.Groups) != 25 || len(got.AdministrativeUnits) != 6 || got.People["alice"].TOTPSecret == "" {
+		t.Errorf("the manifest tells of %d people, %d groups, %d units", len(got.People), len(got.Groups), len(got.AdministrativeUnits))
+	}
+	if _, err := sample.ReadManifest(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a manifest: got %v", err)
+	}
+}
