@@ -760,3 +760,93 @@ func TestGraphGuardsItsRoutes(t *testing.T) {
 	}
 }
 
+// TestGraphPagesAreComplete follows every nextLink, whatever the size of the pages and whoever finishes the filter: each
+// row comes once.
+func TestGraphPagesAreComplete(t *testing.T) {
+	for name, open := range wireEngines() {
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, open(t), &usage{routes: map[string]int{}})
+			for _, role := range []string{"billing", "helpdesk", "readers"} {
+				for _, who := range []string{"alice", "bob", "mia", "ana", "owen", "gus", "keepers"} {
+					w.grant(who, pim.RoleID(w.vars[role]), "/")
+				}
+			}
+			const set = "/v1.0/roleManagement/directory/roleAssignmentSchedules"
+			w.caller = "bob"
+			mine := set + "/filterByCurrentUser(on='principal')?"
+			if got, want := w.pages(mine+"$top=1"), w.pages(mine+"$top=999"); len(want) != 6 || !slices.Equal(got, want) {
+				t.Errorf("bob's own: got %d rows, want %d, which should be 6", len(got), len(want))
+			}
+			w.caller = "grace"
+			if got, want := w.pages(set+"?$skip=2&$top=4"), w.pages(set+"?$top=999"); !slices.Equal(got, want[2:]) {
+				t.Errorf("all but two: got %d rows, want %d", len(got), len(want)-2)
+			}
+			for _, filter := range []string{
+				"?", "?$filter=status eq 'Provisioned'", "?$filter=memberType eq 'Direct'", "?$orderby=createdDateTime desc",
+				"?$filter=startswith(principal/displayName,'a')&$orderby=createdDateTime", "?$filter=principalId eq '" + w.vars["bob"] + "'",
+			} {
+				want := w.pages(set + filter + "&$top=999")
+				if len(want) == 0 {
+					t.Errorf("%s: no rows", filter)
+				}
+				for _, top := range []int{1, 2, 5} {
+					got := w.pages(set + filter + "&$top=" + strconv.Itoa(top))
+					if !slices.Equal(got, want) {
+						t.Errorf("%s by %d: got %d rows, want %d\n%v\n%v", filter, top, len(got), len(want), got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// pages are the rows of all pages of a list.
+func (w *wire) pages(target string) []string {
+	w.Helper()
+	var rows []string
+	for target != "" {
+		rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil)
+		var page struct {
+			Value []json.RawMessage `json:"value"`
+			Next  string            `json:"@odata.nextLink"`
+		}
+		if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || rec.Code != http.StatusOK {
+			w.Fatalf("%s: got %d with %s", target, rec.Code, rec.Body)
+		}
+		for _, v := range page.Value {
+			rows = append(rows, string(v))
+		}
+		target = strings.TrimPrefix(page.Next, "https://"+wireHost)
+		if len(rows) > 1000 {
+			w.Fatalf("%s goes on for ever", target)
+		}
+	}
+	return rows
+}
+
+// TestGraphWithoutItsStore: a store that is gone, and a clock that was set back, are told as what passes by itself.
+func TestGraphWithoutItsStore(t *testing.T) {
+	later := func(w *wire, rec *httptest.ResponseRecorder) {
+		w.Helper()
+		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" || !strings.Contains(rec.Body.String(), `"ServiceUnavailable"`) {
+			w.Errorf("got %d %v with %s, want 503 with Retry-After", rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, s, &usage{routes: map[string]int{}})
+	w.app.SawTime(w.now.Add(time.Hour))
+	body := w.fill(`{"action": "adminAssign", "justification": "j", "roleDefinitionId": "${billing}", "directoryScopeId": "/", "principalId": "${alice}",
+		"scheduleInfo": {"expiration": {"type": "noExpiration"}}}`)
+	later(w, w.call(http.MethodPost, "/v1.0/roleManagement/directory/roleEligibilityScheduleRequests", nil, []byte(body)))
+	if got := w.call(http.MethodGet, "/v1.0/users", nil, nil).Code; got != http.StatusOK {
+		t.Errorf("reading with the clock set back: got %d, want 200", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	later(w, w.call(http.MethodGet, "/v1.0/users", nil, nil))
+	later(w, w.call(http.MethodGet, "/v1.0/roleManagement/directory/roleAssignmentSchedules", nil, nil))
+}

@@ -11,6 +11,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"portcullis/internal/auth"
@@ -74,6 +75,8 @@ type Request struct {
 	Token auth.Token
 	// FreshMFA is how long a second factor counts as proved.
 	FreshMFA time.Duration
+	// Sent is the address as the caller wrote it; links to further pages repeat it.
+	Sent *url.URL
 	// Arguments are those of the function segment, as sent between its brackets.
 	Arguments string
 	// Origin is scheme and host that the caller used.

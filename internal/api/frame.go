@@ -123,7 +123,7 @@ func (f *Frame) Serves(r *http.Request) bool {
 
 // ServeHTTP serves one call.
 func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := &Request{Request: r, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w}
+	call := &Request{Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w}
 	call.ClientID = clientID(r, call.ID)
 	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)
 	defer cancel()

@@ -27,7 +27,6 @@ type stepRow struct {
 	id    string
 	stage pim.Stage
 	mine  bool
-	set   string
 }
 
 func (r approvalRow) steps() []stepRow {
@@ -185,7 +184,7 @@ func relateApprovalParts(c *call, expands []odata.Expand, rows []approvalRow) ([
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{e.Path, func(i int) []byte { return encoded[i] }})
+		out = append(out, related{name: e.Path, at: func(i int) []byte { return encoded[i] }})
 	}
 	return out, nil
 }

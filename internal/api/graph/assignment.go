@@ -5,7 +5,6 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
-	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -73,21 +72,12 @@ func transitiveRoleAssignments(c *call) (api.Answer, error) {
 
 // heldBy lists the assignments that a principal holds, each as the row of the principal or group that was given it.
 func (c *call) heldBy(principal string) (api.Answer, error) {
-	query := store.Query{Tenant: c.Tenant, Limit: scanSize, Where: store.Is(store.FieldPrincipal, strings.ToLower(principal))}
-	var rows []pim.Instance
-	for range maxScans {
-		page, err := c.grants(pim.Assignment, true, query)
-		if err != nil {
-			return api.Answer{}, err
-		}
-		for _, r := range page.Rows {
-			r.Principal, r.Member = r.Schedule.Key.Principal, pim.Direct
-			rows = append(rows, r)
-		}
-		if len(page.Next) == 0 {
-			break
-		}
-		query.After = page.Next
+	rows, err := c.allGrants(pim.Assignment, true, store.Is(store.FieldPrincipal, strings.ToLower(principal)))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	for i := range rows {
+		rows[i].Principal, rows[i].Member = rows[i].Schedule.Key.Principal, pim.Direct
 	}
 	k := c.roleAssignment
 	k.value = func(c *call, i pim.Instance, path []string) any {
@@ -114,11 +104,11 @@ func mixed(instances bool) handler {
 		c.function = true
 		var rows []pim.Instance
 		for _, k := range []pim.Kind{pim.Assignment, pim.Eligibility} {
-			page, err := c.grants(k, instances, store.Query{Tenant: c.Tenant, Where: where, Limit: scanSize})
+			some, err := c.allGrants(k, instances, where)
 			if err != nil {
 				return api.Answer{}, err
 			}
-			rows = append(rows, page.Rows...)
+			rows = append(rows, some...)
 		}
 		k := &c.mixedSchedule
 		if instances {
@@ -171,22 +161,13 @@ func assignedPrincipals(c *call) (api.Answer, error) {
 
 // holders are the ids of the principals of all active assignments that match.
 func (c *call) holders(where store.Filter) ([]string, error) {
-	query := store.Query{Tenant: c.Tenant, Limit: scanSize, Where: where}
+	rows, err := c.allGrants(pim.Assignment, true, where)
+	if err != nil {
+		return nil, err
+	}
 	ids := map[string]bool{}
-	for range maxScans {
-		page, err := c.app.Grants(c.Context(), c.Caller, app.GrantQuery{
-			Query: query, Provider: pim.Directory, Kind: pim.Assignment, Instances: true, View: c.view,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page.Rows {
-			ids[string(r.Principal)] = true
-		}
-		if len(page.Next) == 0 {
-			break
-		}
-		query.After = page.Next
+	for _, r := range rows {
+		ids[string(r.Principal)] = true
 	}
 	return keys(ids), nil
 }

@@ -15,6 +15,8 @@ type column struct {
 	text store.Field
 	// order names the column for sorting; empty: it does not sort.
 	order store.Field
+	// loose says that the condition may let further rows pass, which the filter itself then leaves out.
+	loose bool
 }
 
 // columns are the properties of a set that its store knows, by path.
@@ -51,9 +53,9 @@ func (w *compiler) bound(e odata.Expr, wide bool) (store.Filter, bool) {
 		f, ok := w.bound(e.X, !wide)
 		return store.Not{Filter: f}, ok
 	case odata.Compare:
-		return w.kept(w.columns.compare(e.Path, e.Op, e.Value))
+		return w.loosely(e.Path, wide)(w.columns.compare(e.Path, e.Op, e.Value))
 	case odata.In:
-		return w.kept(w.columns.in(e))
+		return w.loosely(e.Path, wide)(w.columns.in(e))
 	case odata.Call:
 		if !wide {
 			// Of an absent text the function is neither true nor false, nor is its negation; the store knows no third.
@@ -63,6 +65,17 @@ func (w *compiler) bound(e odata.Expr, wide bool) (store.Filter, bool) {
 	case odata.Any, odata.All:
 	}
 	return w.kept(nil, false)
+}
+
+// loosely keeps a condition on a loose column only where more rows do no harm.
+func (w *compiler) loosely(p odata.Path, wide bool) func(store.Filter, bool) (store.Filter, bool) {
+	return func(f store.Filter, ok bool) (store.Filter, bool) {
+		if w.columns[p.Name()].loose {
+			w.exact = false
+			ok = ok && wide
+		}
+		return w.kept(f, ok)
+	}
 }
 
 func (w *compiler) kept(f store.Filter, ok bool) (store.Filter, bool) {
@@ -161,17 +174,7 @@ func idColumn(f store.Field) column {
 			return store.Compare{Field: f, Op: opOf(op), Value: nil}, true
 		}
 		return nil, false
-	}, order: ""}
-}
-
-// exactColumn compares ids whose letter case counts.
-func exactColumn(f store.Field) column {
-	c := idColumn(f)
-	c.compare = func(op odata.Op, v odata.Literal) (store.Filter, bool) {
-		s, ok := v.(odata.String)
-		return store.Compare{Field: f, Op: opOf(op), Value: string(s)}, ok
-	}
-	return c
+	}}
 }
 
 // textColumn compares texts for people.

@@ -46,7 +46,7 @@ func FuzzDecodePolicy(f *testing.F) {
 			rules := policy.ForDirectoryRole()
 			if err = in.apply(&rules); err == nil {
 				for _, r := range rulesOf(policyRow{policy: policy.Policy{Rules: rules}}) {
-					c := testCall(false, "")
+					c := testCall()
 					o := newObject(nil, nil)
 					writeRule(c, &o, r)
 				}
@@ -69,7 +69,7 @@ func FuzzBatch(f *testing.F) {
 				t.Fatalf("%s: %d of %d parts have a place", body, len(order), len(in.Requests))
 			}
 			for _, p := range in.Requests {
-				if r, bad := testCall(false, "").subrequest(p); bad == nil && r.URL.Host != "" {
+				if r, bad := testCall().subrequest(p); bad == nil && r.URL.Host != "" {
 					t.Fatalf("%s leads to another host: %s", p.URL, r.URL)
 				}
 			}

@@ -84,6 +84,8 @@ type call struct {
 	meta metadata
 	// view says whose rows a list shows.
 	view app.View
+	// ownToo lets callers who may not read everybody's rows have their own instead.
+	ownToo bool
 	// function says that the list is the result of a function: its rows then carry their type.
 	function bool
 	// count says that the call wants the number of rows alone.
@@ -162,7 +164,7 @@ func (c *call) query(schema *odata.Schema) (odata.Query, error) {
 
 // address is the absolute address of the call as it came.
 func (c *call) address() *url.URL {
-	u := *c.URL
+	u := *c.Sent
 	if origin, err := url.Parse(c.Origin); err == nil {
 		u.Scheme, u.Host = origin.Scheme, origin.Host
 	}

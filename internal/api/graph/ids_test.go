@@ -77,6 +77,7 @@ func TestScopes(t *testing.T) {
 func FuzzGrantID(f *testing.F) {
 	f.Add("UafX_Qu2SkSYTAJlL-j6HLFkgTmWUd1JraI2S0n5myc-1-e")
 	f.Add("-1-e-g")
+	f.Add("000000000000000000000000\r0000000000000000000-1")
 	f.Fuzz(func(t *testing.T, id string) {
 		if k, ok := parseGrantID(id); ok && k.String() != id {
 			t.Fatalf("%q reads as %+v, which is %q", id, k, k.String())

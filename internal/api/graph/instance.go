@@ -37,9 +37,9 @@ func instanceColumns(of pim.Kind, schedule string) columns {
 	return cs
 }
 
-// instanceIDColumn finds rows by their derived id.
+// instanceIDColumn finds rows by their derived id. A row by a group may be had by other groups too, so it is loose.
 func instanceIDColumn(of pim.Kind) column {
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+	return column{loose: true, compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false

@@ -47,6 +47,8 @@ type kind[T any] struct {
 type related struct {
 	name string
 	at   func(i int) []byte
+	// context, where it is set, is the context of a contained collection.
+	context func(i int) string
 }
 
 // encode writes rows as JSON objects. All share one buffer.
@@ -93,12 +95,20 @@ func appendRows[T any](b []byte, c *call, k *kind[T], q odata.Query, typed bool,
 		o = c.begin(b, sel, typ, typed || k.subtype != nil, address)
 		k.write(c, &o, row)
 		for _, r := range more {
-			o.name(r.name)
-			o.b = appendRaw(o.b, r.at(i))
+			c.appendRelated(&o, r, i)
 		}
 		b = done(o.end())
 	}
 	return b, nil
+}
+
+func (c *call) appendRelated(o *object, r related, i int) {
+	if r.context != nil && c.meta != none {
+		o.name(r.name + "@odata.context")
+		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+r.context(i))
+	}
+	o.name(r.name)
+	o.b = appendRaw(o.b, r.at(i))
 }
 
 // fetcher reads a page of a store's list.
@@ -168,7 +178,8 @@ type pager[T any] struct {
 	skip  int
 	after store.Cursor
 	// offset counts rows behind after that were dealt with; only where the filter is finished in memory.
-	offset int
+	offset  int
+	scanned bool
 
 	rows  []T
 	next  string
@@ -209,7 +220,8 @@ func (p *pager[T]) continued(token string) error {
 	switch {
 	case len(parts) > 1 && parts[0] == tokenPage && p.direct():
 		p.after = parts[1:]
-	case len(parts) > 1 && parts[0] == tokenScan && !p.direct():
+	case len(parts) > 1 && parts[0] == tokenScan:
+		p.scanned = true // also where $skip alone was the reason, which the link no longer has
 		p.offset, err = strconv.Atoi(parts[1])
 		if err != nil || p.offset < 0 || p.offset > scanSize {
 			return bad
@@ -222,7 +234,7 @@ func (p *pager[T]) continued(token string) error {
 }
 
 // direct says whether a page of the store is a page of the answer.
-func (p *pager[T]) direct() bool { return p.exact && p.query.Skip == 0 }
+func (p *pager[T]) direct() bool { return p.exact && p.query.Skip == 0 && !p.scanned }
 
 func (p *pager[T]) read(fetch fetcher[T]) error {
 	if !p.direct() {
@@ -475,6 +487,15 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// decode reads the body of a call that answers with a row. What the answer shall hold is checked first: an error must
+// not come after the deed.
+func decode[T any](c *call, k *kind[T], into any) error {
+	if _, err := c.query(k.schema); err != nil {
+		return err
+	}
+	return api.Decode(c.Request, into)
 }
 
 // one answers with a single row.

@@ -565,7 +565,7 @@ func relateObjectParts(c *call, expands []odata.Expand, rows []directory.Object)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, related{e.Path, at})
+			out = append(out, related{name: e.Path, at: at})
 			continue
 		}
 		r, err := c.relateLinks(e, rows)

@@ -85,7 +85,11 @@ func relatePolicies(c *call, expands []odata.Expand, rows []policyRow) ([]relate
 				return nil, err
 			}
 		}
-		out = append(out, relateList(e.Path, func(i int) [][]byte { return lists[i] }))
+		list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
+		list.context = func(i int) string {
+			return "policies/roleManagementPolicies('" + rows[i].id() + "')/" + e.Path + shape(e.Query)
+		}
+		out = append(out, list)
 	}
 	return out, nil
 }
@@ -136,7 +140,7 @@ func relatePolicyAssignments(c *call, expands []odata.Expand, rows []policyRow) 
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{e.Path, func(i int) []byte { return encoded[i] }})
+		out = append(out, related{name: e.Path, at: func(i int) []byte { return encoded[i] }})
 	}
 	return out, nil
 }
@@ -305,7 +309,7 @@ type policyIn struct {
 
 func patchPolicy(c *call) (api.Answer, error) {
 	var in policyIn
-	if err := api.Decode(c.Request, &in); err != nil {
+	if err := decode(c, &c.policy, &in); err != nil {
 		return api.Answer{}, err
 	}
 	row, err := c.findPolicy(c.PathValue("id"))

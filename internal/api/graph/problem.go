@@ -44,64 +44,45 @@ func notFound(id string) *problem {
 		"Resource '%.200s' does not exist or one of its queried reference-property objects are not present.", id)}
 }
 
-func forbidden() *problem {
-	return &problem{status: http.StatusForbidden, code: "Authorization_RequestDenied",
-		message: "Insufficient privileges to complete the operation."}
-}
-
-// told is how a code of the core is told. An empty message is filled with the refusal's own words.
+// told is how a code of the core is told.
 type told struct {
 	status  int
 	code    string
 	message string
+	// detailed has the refusal's own words behind the message.
+	detailed bool
 }
 
 // refusals returns the one table from the core's codes to Graph's (reference graph-pim §10). A test walks all codes.
+// Clients search for the messages without detail, so these are exact.
 func refusals() map[pim.Code]told {
 	const bad, absent = http.StatusBadRequest, http.StatusNotFound
 	return map[pim.Code]told{
-		pim.InvalidRequest:       {bad, "InvalidRoleAssignmentRequest", ""},
-		pim.InvalidSchedule:      {bad, "InvalidRoleAssignmentRequestSchedule", ""},
-		pim.InvalidScope:         {bad, "InvalidScope", ""},
-		pim.InvalidPolicy:        {bad, "InvalidPolicy", ""},
-		pim.ConflictingPolicy:    {bad, "MfaAndAcrsConflict", ""},
-		pim.UnknownRole:          {absent, "RoleNotFound", "The role is not found."},
-		pim.UnknownPrincipal:     {absent, "SubjectNotFound", "The subject is not found."},
-		pim.UnknownRequest:       {absent, "RoleAssignmentRequestNotFound", "The role assignment request is not found."},
-		pim.UnknownStage:         {absent, "ResourceNotFound", "The approval step is not found."},
-		pim.Unsuitable:           {bad, "Request_BadRequest", ""},
-		pim.Forbidden:            {http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."},
-		pim.AlreadyThere:         {bad, "RoleAssignmentExists", "The Role assignment already exists."},
-		pim.NotThere:             {bad, "RoleAssignmentDoesNotExist", "The Role assignment does not exist."},
-		pim.AlreadyPending:       {bad, "PendingRoleAssignmentRequest", "There is already an existing pending Role assignment request."},
-		pim.TooShort:             {bad, "ActiveDurationTooShort", "The Active duration is too short. Miniumum Required is 5 minutes."},
-		pim.PolicyFailed:         {bad, "RoleAssignmentRequestPolicyValidationFailed", ""},
-		pim.ContextMissing:       {bad, "RoleAssignmentRequestAcrsValidationFailed", ""},
-		pim.LastAdministrator:    {bad, "CannotDeleteLastAdminAssignment", "The last administrator of the tenant cannot be removed or limited in time."},
-		pim.NotCancelable:        {bad, "RequestCannotBeCancelled", "The request is in a final state and cannot be cancelled."},
-		pim.AlreadyDecided:       {http.StatusConflict, "Conflict", "The approval was decided already."},
-		pim.JustificationMissing: {bad, "InvalidRequest", "Justification is required."},
-		pim.ClockBackwards:       {http.StatusServiceUnavailable, "ServiceUnavailable", "The service cannot decide now. Please retry later."},
-	}
-}
-
-// defaultMessages are the words of the codes that are told with the refusal's own detail behind them.
-func defaultMessage(c pim.Code) string {
-	switch c {
-	case pim.InvalidRequest:
-		return "The role assignment request is invalid."
-	case pim.InvalidSchedule:
-		return "The schedule of the role assignment request is invalid."
-	case pim.InvalidScope:
-		return "The scope is invalid."
-	case pim.InvalidPolicy:
-		return "The policy is invalid."
-	case pim.ConflictingPolicy:
-		return "Multi-factor authentication and an authentication context cannot be required together."
-	case pim.Unsuitable:
-		return "The principal cannot hold this role at this scope."
-	default:
-		return "The request was refused."
+		pim.InvalidRequest:  {bad, "InvalidRoleAssignmentRequest", "The role assignment request is invalid.", true},
+		pim.InvalidSchedule: {bad, "InvalidRoleAssignmentRequestSchedule", "The schedule of the role assignment request is invalid.", true},
+		pim.InvalidScope:    {bad, "InvalidScope", "The scope is invalid.", true},
+		pim.InvalidPolicy:   {bad, "InvalidPolicy", "The policy is invalid.", true},
+		pim.ConflictingPolicy: {bad, "MfaAndAcrsConflict",
+			"Multi-factor authentication and an authentication context cannot be required together.", true},
+		pim.UnknownRole:      {absent, "RoleNotFound", "The role is not found.", false},
+		pim.UnknownPrincipal: {absent, "SubjectNotFound", "The subject is not found.", false},
+		pim.UnknownRequest:   {absent, "RoleAssignmentRequestNotFound", "The role assignment request is not found.", false},
+		pim.UnknownStage:     {absent, "ResourceNotFound", "The approval step is not found.", false},
+		pim.Unsuitable:       {bad, "Request_BadRequest", "The principal cannot hold this role at this scope.", true},
+		pim.Forbidden:        {http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", false},
+		pim.AlreadyThere:     {bad, "RoleAssignmentExists", "The Role assignment already exists.", false},
+		pim.NotThere:         {bad, "RoleAssignmentDoesNotExist", "The Role assignment does not exist.", false},
+		pim.AlreadyPending:   {bad, "PendingRoleAssignmentRequest", "There is already an existing pending Role assignment request.", false},
+		pim.TooShort:         {bad, "ActiveDurationTooShort", "The Active duration is too short. Miniumum Required is 5 minutes.", false},
+		pim.PolicyFailed:     {bad, "RoleAssignmentRequestPolicyValidationFailed", "The following policy rules failed: ", false},
+		pim.ContextMissing: {bad, "RoleAssignmentRequestAcrsValidationFailed",
+			"The required authentication context is missing from the token. &claims=", false},
+		pim.LastAdministrator: {bad, "CannotDeleteLastAdminAssignment",
+			"The last administrator of the tenant cannot be removed or limited in time.", false},
+		pim.NotCancelable:        {bad, "RequestCannotBeCancelled", "The request is in a final state and cannot be cancelled.", false},
+		pim.AlreadyDecided:       {http.StatusConflict, "Conflict", "The approval was decided already.", false},
+		pim.JustificationMissing: {bad, "InvalidRequest", "Justification is required.", false},
+		pim.ClockBackwards:       {http.StatusServiceUnavailable, "ServiceUnavailable", "The service cannot decide now. Please retry later.", false},
 	}
 }
 
@@ -109,24 +90,20 @@ func defaultMessage(c pim.Code) string {
 func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 	t, ok := refusals()[r.Code]
 	if !ok { // a code that was added to the core alone
-		t = told{http.StatusBadRequest, "InvalidRoleAssignmentRequest", ""}
+		t = told{http.StatusBadRequest, "InvalidRoleAssignmentRequest", "The request was refused.", true}
 	}
 	p := &problem{status: t.status, code: t.code, message: t.message, header: http.Header{}}
 	switch {
 	case r.Code == pim.PolicyFailed:
-		p.message = policyFailures(r.Failures)
+		p.message += policyFailures(r.Failures)
 		if failed(r.Failures, pim.MFARule) {
 			p.header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
 		}
 	case r.Code == pim.ContextMissing:
-		p.message = "The required authentication context is missing from the token. &claims=" +
-			strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
+		p.message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
 		p.header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
-	case p.message == "":
-		p.message = defaultMessage(r.Code)
-		if r.Detail != "" {
-			p.message += " " + sentence(r.Field, r.Detail)
-		}
+	case t.detailed && r.Detail != "":
+		p.message += " " + sentence(r.Field, r.Detail)
 	}
 	if p.status == http.StatusServiceUnavailable {
 		p.header.Set("Retry-After", api.Retry())
@@ -150,14 +127,14 @@ func failed(list []pim.Failure, rule pim.PolicyRule) bool {
 	return false
 }
 
-// policyFailures is the message for failed policy rules, which clients search for the rules' names (reference graph-pim
+// policyFailures tells the failed policy rules in the message, which clients search for the rules' names (reference graph-pim
 // §10 and §24, points 15 and 21).
 func policyFailures(list []pim.Failure) string {
 	words := make([]string, len(list))
 	for i, f := range list {
 		words[i] = string(f.Rule) + " - " + failureReason(f)
 	}
-	return "The following policy rules failed: " + strings.Join(words, ", ")
+	return strings.Join(words, ", ")
 }
 
 func failureReason(f pim.Failure) string {

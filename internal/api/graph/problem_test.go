@@ -66,7 +66,9 @@ func TestEveryRefusalIsTold(t *testing.T) {
 }
 
 func TestPolicyFailuresNameAllRules(t *testing.T) {
-	got := policyFailures([]pim.Failure{{Rule: pim.ExpirationRule}, {Rule: pim.JustificationRule, Reason: "Justification is required"}, {Rule: pim.EligibilityRule}})
+	got := fromRefusal(&pim.Refusal{Code: pim.PolicyFailed, Failures: []pim.Failure{
+		{Rule: pim.ExpirationRule}, {Rule: pim.JustificationRule, Reason: "Justification is required"}, {Rule: pim.EligibilityRule},
+	}}, time.Hour).message
 	want := "The following policy rules failed: ExpirationRule - The duration in the request is greater than maximum allowed duration, " +
 		"JustificationRule - Justification is required, EligibilityRule - No valid eligibility was found"
 	if got != want {

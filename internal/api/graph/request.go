@@ -123,7 +123,7 @@ type requestRow struct {
 	validated bool
 }
 
-// requestStatuses are the states in Graph's spelling (reference graph-pim §7 and §24, points 3 and 4).
+// requestStatus is a state in Graph's spelling (reference graph-pim §7 and §24, points 3 and 4).
 func requestStatus(k pim.Kind, s pim.Status) string {
 	switch s {
 	case pim.PendingApproval:
@@ -390,7 +390,7 @@ func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]relat
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{e.Path, at})
+		out = append(out, related{name: e.Path, at: at})
 	}
 	return out, nil
 }
@@ -466,7 +466,7 @@ func (s requestSet) navigate(name string) handler {
 
 func (s requestSet) create(c *call) (api.Answer, error) {
 	var in requestIn
-	if err := api.Decode(c.Request, &in); err != nil {
+	if err := decode(c, s.kind(c), &in); err != nil {
 		return api.Answer{}, err
 	}
 	ask, err := in.toAsk(c.Caller, c.Tenant, s.of)

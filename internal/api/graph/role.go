@@ -261,7 +261,7 @@ func (in roleIn) applyPermissions(r *directory.Role) error {
 
 func createRole(c *call) (api.Answer, error) {
 	var in roleIn
-	if err := api.Decode(c.Request, &in); err != nil {
+	if err := decode(c, &c.roleDefinition, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if in.DisplayName == nil || in.IsEnabled == nil || in.RolePermissions == nil {

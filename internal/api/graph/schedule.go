@@ -194,7 +194,7 @@ func relateGrantRows(c *call, eligibility *kind[pim.Instance], instances bool, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{e.Path, at})
+		out = append(out, related{name: e.Path, at: at})
 	}
 	return out, nil
 }

@@ -80,18 +80,9 @@ func scopedRoleMembers(c *call) (api.Answer, error) {
 
 // scoped are the active assignments at units that match.
 func (c *call) scoped(where store.Filter) ([]scopedRow, error) {
-	query := store.Query{Tenant: c.Tenant, Limit: scanSize, Where: and(where, store.Is(store.FieldMember, int(pim.Direct)))}
-	var instances []pim.Instance
-	for range maxScans {
-		page, err := c.grants(pim.Assignment, true, query)
-		if err != nil {
-			return nil, err
-		}
-		instances = append(instances, page.Rows...)
-		if len(page.Next) == 0 {
-			break
-		}
-		query.After = page.Next
+	instances, err := c.allGrants(pim.Assignment, true, and(where, store.Is(store.FieldMember, int(pim.Direct))))
+	if err != nil {
+		return nil, err
 	}
 	ids := map[string]bool{}
 	for _, i := range instances {
