@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -47,10 +48,10 @@ func (s *session) decide(ctx context.Context, id string, approve bool, reason st
 	if s.asks && reason == "" {
 		s.note("%s asks to %s %s %s%s.", bold(v.Principal), actionWords(v), bold(v.Role), at(v.Scope), forLength(v.Duration))
 		s.note("Reason given: %s", first(v.Reason, "none"))
-		reason, _ = s.ask(fmt.Sprintf("Why do you %s?", verb(approve)))
+		reason = s.ask(fmt.Sprintf("Why do you %s?", verb(approve)))
 	}
 	err = s.stepping(ctx, func() error { return s.Decide(ctx, first(r.ApprovalID, r.ID), step.ID, approve, reason) })
-	if e, ok := err.(*client.Error); ok && e.Code == "InvalidRequest" { //nolint:errorlint // as the client returns it
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "InvalidRequest" {
 		return refused("Give one with --reason.", "%s", e.Message)
 	}
 	if err != nil {

@@ -94,19 +94,17 @@ func (c *console) table(heads []string, rows [][]string) {
 	}
 }
 
-// ask asks the person for a line. False: nobody is there to ask, or they gave none.
-func (c *console) ask(question string) (string, bool) {
+// ask asks the person for a line. Empty: nobody is there to ask, or they gave none.
+func (c *console) ask(question string) string {
 	if !c.asks {
-		return "", false
+		return ""
 	}
 	fmt.Fprint(c.err, question+" ")
 	line, err := c.in.ReadString('\n')
-	if err != nil && line == "" {
-		fmt.Fprintln(c.err)
-		return "", false
+	if err != nil {
+		fmt.Fprintln(c.err) // the line was not ended by the person
 	}
-	line = strings.TrimSpace(line)
-	return line, line != ""
+	return strings.TrimSpace(line)
 }
 
 // tick is how often a progress line moves.

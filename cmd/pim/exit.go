@@ -41,10 +41,7 @@ type failure struct {
 }
 
 func (f *failure) Error() string {
-	if f.hint == "" {
-		return f.err.Error()
-	}
-	return sentence(f.err.Error()) + "\n" + f.hint
+	return strings.TrimSuffix(sentence(f.err.Error())+"\n"+f.hint, "\n")
 }
 
 func (f *failure) Unwrap() error { return f.err }
@@ -68,7 +65,7 @@ func sentence(s string) string {
 		return s
 	}
 	s = strings.ToUpper(s[:1]) + s[1:]
-	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+	if strings.ContainsAny(s[len(s)-1:], ".!?") {
 		return s
 	}
 	return s + "."

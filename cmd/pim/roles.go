@@ -45,11 +45,16 @@ func (s *session) myRoles(ctx context.Context) ([]roleView, error) {
 	for _, g := range slices.Concat(active, eligible) {
 		list = append(list, viewRole(g))
 	}
+	sortRoles(list)
+	return list, nil
+}
+
+// sortRoles sorts by name, then scope, what is active before what could be.
+func sortRoles(list []roleView) {
 	slices.SortStableFunc(list, func(a, b roleView) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Role), strings.ToLower(b.Role)), cmp.Compare(a.Scope, b.Scope),
 			cmp.Compare(a.State, b.State))
 	})
-	return list, nil
 }
 
 func (s *session) showRoles(list []roleView) {

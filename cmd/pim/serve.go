@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,11 +32,14 @@ func newServe(p *program) *cobra.Command {
 				return err
 			}
 			s, err := server.Open(c.Context(), o)
+			if c.Context().Err() != nil && s == nil {
+				return nil // told to stop before it had begun
+			}
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(p.stderr, "Serving at %s\n", s.URL()); err != nil {
-				return err
+			if err := p.announce(s); err != nil {
+				return errors.Join(err, s.Close())
 			}
 			return s.Serve(c.Context())
 		},
@@ -47,6 +51,16 @@ func newServe(p *program) *cobra.Command {
 	f.Uint64Var(&seed, "seed", 1, "which sample organisation")
 	f.StringVar(&offset, "clock-offset", "", "shift PIM's time by a duration such as P30D (with --sample)")
 	return c
+}
+
+// announce says where the server is, and what clients have to trust.
+func (p *program) announce(s *server.Server) error {
+	text := "Serving at " + s.URL() + "\n"
+	if file := s.CAFile(); file != "" {
+		text += "Clients have to trust " + file + "\n"
+	}
+	_, err := fmt.Fprint(p.stderr, text)
+	return err
 }
 
 func sampleOptions(c *cobra.Command, wanted bool, seed uint64, offset string) (*server.Sample, error) {

@@ -101,7 +101,7 @@ func (c *console) signIn(ctx context.Context, do func(context.Context, func(clie
 // needs asks for a text that the rules want, unless it is there.
 func (s *session) needs(wanted bool, text *string, question string) {
 	if wanted && *text == "" {
-		*text, _ = s.ask(question)
+		*text = s.ask(question)
 	}
 }
 

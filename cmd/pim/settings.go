@@ -15,10 +15,10 @@ import (
 func settingFlags() [][3]string {
 	return [][3]string{
 		{"data", "data", "folder that everything of this node is kept in (data)"},
-		{"database", "database", "postgres:// address of a database (SQLite in the data folder)"},
+		{"database", "database", "address of a database, postgres://… (SQLite in the data folder)"},
 		{"public-url", "publicURL", "origin that callers know the server by (https:// and the first address)"},
-		{"log-level", "log.level", "debug, info, warn or error (info)"},
-		{"log-format", "log.format", "text or json (text)"},
+		{"log-level", "log.level", "least level that is logged: debug, info, warn or error (info)"},
+		{"log-format", "log.format", "form of the log: text or json (text)"},
 	}
 }
 

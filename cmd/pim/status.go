@@ -59,6 +59,7 @@ func (s *session) status(ctx context.Context) error {
 		r.Doors = viewDoors(slices.DeleteFunc(slices.Clone(effects), func(e client.Effect) bool { return e.ScheduleID != g.ScheduleID() }))
 		v.Holds = append(v.Holds, r)
 	}
+	sortRoles(v.Holds)
 	v.Closing = viewDoors(slices.DeleteFunc(effects, func(e client.Effect) bool {
 		held := slices.ContainsFunc(active, func(g client.Grant) bool { return g.ScheduleID() == e.ScheduleID })
 		return held || e.State == "gone"
@@ -137,7 +138,7 @@ func (s *session) statusOf(ctx context.Context, id string) error {
 	if v.Doors, err = s.doors(ctx, v.ScheduleID); err != nil {
 		return err
 	}
-	events, err := s.Events(ctx, r.ID)
+	events, err := s.course(ctx, r)
 	if err := ignoring(err, http.StatusForbidden); err != nil {
 		return err
 	}
@@ -147,6 +148,22 @@ func (s *session) statusOf(ctx context.Context, id string) error {
 	}
 	s.showRequest(v)
 	return nil
+}
+
+// course is what the audit log tells of a request, and of the schedule that it made and its doors.
+func (s *session) course(ctx context.Context, r client.Request) ([]client.Event, error) {
+	events, err := s.Events(ctx, r.ID, "")
+	if err != nil || r.TargetID == "" {
+		return events, err
+	}
+	more, err := s.Events(ctx, "", r.TargetID)
+	for _, e := range more {
+		if !slices.ContainsFunc(events, func(had client.Event) bool { return had.ID == e.ID }) {
+			events = append(events, e)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b client.Event) int { return a.At.Compare(b.At) })
+	return events, err
 }
 
 // ignoring passes errors on but for refusals of these statuses: what one may not see is left out.

@@ -114,9 +114,10 @@ type Event struct {
 	} `json:"actor"`
 }
 
-// Events lists what the audit log tells of a request, for those who may read it.
-func (c *Client) Events(ctx context.Context, request string) ([]Event, error) {
-	return all[Event](ctx, c, with("/portcullis/v1/events", "request", request))
+// Events lists what the audit log tells of a request, or of a schedule and its doors, for those who may read it. An
+// empty id does not narrow.
+func (c *Client) Events(ctx context.Context, request, schedule string) ([]Event, error) {
+	return all[Event](ctx, c, with("/portcullis/v1/events", "request", request, "schedule", schedule))
 }
 
 // Held is the answer of a check.

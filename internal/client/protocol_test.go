@@ -79,7 +79,9 @@ func TestWhatMayBeRepeatedIs(t *testing.T) {
 func TestTheTokenStays(t *testing.T) {
 	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
 	defer other.Close()
-	c, _ := odd(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) })
+	c, _ := odd(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
 	if err := c.call(t.Context(), "GET", "/v1.0/x", nil, nil); err == nil {
 		t.Error("a redirect was followed")
 	}

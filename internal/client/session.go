@@ -94,7 +94,7 @@ func (c *Client) refresh(ctx context.Context, demand *Demand) error {
 	demand.fill(form)
 	t, err := c.askToken(ctx, c.session.Endpoint, form)
 	if refused, ok := errors.AsType[*signInError](err); ok {
-		return fmt.Errorf("%w: %s", ErrSignedOut, refused)
+		return fmt.Errorf("%w: %w", ErrSignedOut, refused)
 	}
 	if err != nil {
 		return err

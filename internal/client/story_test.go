@@ -79,10 +79,10 @@ func TestTheMainJob(t *testing.T) {
 	if _, err := amira.Submit(ctx, client.Assignment, ask); codeOf(err) != "ActiveDurationTooShort" {
 		t.Errorf("deactivated at once: %v", err)
 	}
-	if _, err := amira.Events(ctx, r.ID); err == nil {
+	if _, err := amira.Events(ctx, r.ID, ""); err == nil {
 		t.Error("amira reads the log")
 	}
-	if events, err := w.signedIn("aud").Events(ctx, r.ID); err != nil || len(events) < 4 {
+	if events, err := w.signedIn("aud").Events(ctx, r.ID, ""); err != nil || len(events) < 4 {
 		t.Errorf("aud reads %v, %v", events, err)
 	}
 }
@@ -190,7 +190,7 @@ func TestSignIn(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "bob@") || p.Session().Name != "Alice Nakamura" {
 			t.Errorf("bob steps up for alice: %v", err)
 		}
-		if kept, err := p.cache.Load(p.Client.Server, ""); err != nil || kept.Name != "Alice Nakamura" {
+		if kept, err := p.cache.Load(p.Server, ""); err != nil || kept.Name != "Alice Nakamura" {
 			t.Errorf("kept is %v, %v", kept, err)
 		}
 	})

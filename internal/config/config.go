@@ -162,7 +162,7 @@ func or(value, otherwise string) string {
 	return value
 }
 
-// Level is the level of the log. It is info for what Validate refuses.
+// Threshold is the least level that is logged. It is info for what Validate refuses.
 func (l Log) Threshold() slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(or(l.Level, "info"))); err != nil {

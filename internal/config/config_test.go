@@ -129,7 +129,7 @@ func TestBadSettings(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"listn: [':1']", `the key "listn" is not known; did you mean "listen"?`},
 		{"Data: x", `the key "Data" is not known; did you mean "data"?`},
-		{"log: {levle: info}", `the key "log.levle" is not known; did you mean "log.level"?`},
+		{"log: {lavel: info}", `the key "log.lavel" is not known; did you mean "log.level"?`},
 		{door + ", ownLogins: true}]", `the key "doors[0].ownLogins" is not known; did you mean "doors[0].ownsLogins"?`},
 		{"doors: [{bindings: [{rolle: x}]}]", `the key "doors[0].bindings[0].rolle" is not known; did you mean "doors[0].bindings[0].role"?`},
 		{"a: [", "is no YAML"},

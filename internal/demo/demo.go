@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(serving) }()
 	if err = tellStory(ctx, say, dir, d); err == nil && !o.Once {
-		say.serving(dir)
+		say.serving(dir, d)
 		select {
 		case <-ctx.Done():
 		case err := <-served:
@@ -117,6 +117,8 @@ func tellStory(ctx context.Context, say *talk, dir string, d door) error {
 type door interface {
 	// describe says what it is.
 	describe() string
+	// hint says how to try it oneself.
+	hint() string
 	// settings are those of the server for it; none where it asks Portcullis by itself.
 	settings() []config.Door
 	// begin starts what needs the server to run.

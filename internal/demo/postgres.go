@@ -82,6 +82,15 @@ func (d *postgresDoor) describe() string {
 	return "a PostgreSQL of the demonstration's own at " + d.server.Addr() + ", whose table payroll only the role " + payrollPrivilege + " may read"
 }
 
+func (d *postgresDoor) hint() string {
+	u, err := url.Parse(d.server.URL(payrollDatabase))
+	if err != nil {
+		return d.server.Addr()
+	}
+	u.User = url.UserPassword("amira", d.passwords["amira"])
+	return "psql '" + u.String() + "'"
+}
+
 func (d *postgresDoor) settings() []config.Door {
 	return []config.Door{{
 		Name: payrollDoor, Type: "postgres", URL: d.server.URL(payrollDatabase), OwnsLogins: true,

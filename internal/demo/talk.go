@@ -52,7 +52,7 @@ func (t *talk) refused(format string, args ...any) {
 }
 
 // serving says where everything is, once the story is told.
-func (t *talk) serving(dir string) {
+func (t *talk) serving(dir string, d door) {
 	m, err := sample.ReadManifest(dir)
 	if err != nil {
 		t.note("%s", err)
@@ -66,9 +66,12 @@ func (t *talk) serving(dir string) {
    tenant     %s   %s
    client     %s   secret %s
    log        %s/pim.log
+   the door   %s
 
-   Sign in at %s/device with a device code, or with the password grant.
-`, m.URL, m.CAFile, dir, sample.ManifestFile, m.TenantID, m.Domain, m.Client.ID, m.Client.Secret, dir, m.URL))
+   pim login --server %s --ca %s
+   pim activate "%s" --for 5m --reason "trying it"
+`, m.URL, m.CAFile, dir, sample.ManifestFile, m.TenantID, m.Domain, m.Client.ID, m.Client.Secret, dir, d.hint(),
+		m.URL, m.CAFile, sample.PayrollAdministrator))
 	var keys []string
 	for key := range m.People {
 		keys = append(keys, key)

@@ -42,6 +42,8 @@ func (d *webDoor) describe() string {
 
 func (d *webDoor) address() string { return "http://" + d.listener.Addr().String() + "/salaries" }
 
+func (d *webDoor) hint() string { return d.address() + "?as=amira" }
+
 func (d *webDoor) settings() []config.Door { return nil }
 
 // begin signs the page's application in and serves it.

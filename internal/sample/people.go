@@ -64,10 +64,10 @@ func surnames() []string {
 
 // people makes everybody: a chief, a head for each department, the parts, and the rest in teams below the heads.
 func (b *builder) people() {
-	chief := b.person("", "Chief Executive", "Board", "")
+	chief := b.person("Chief Executive", "Board", "")
 	heads := map[string]pim.PrincipalID{}
 	for _, d := range departments() {
-		heads[d] = b.person("", "Head of "+d, d, chief)
+		heads[d] = b.person("Head of "+d, d, chief)
 	}
 	for _, p := range cast() {
 		manager := heads[p.department]
@@ -87,11 +87,11 @@ func (b *builder) rest(heads map[string]pim.PrincipalID) {
 	for i := 0; len(b.Objects) < peopleCount; i++ {
 		d := list[i%len(list)]
 		if i/len(list)%7 == 0 {
-			leads[d] = append(leads[d], b.person("", "Team Lead "+d, d, heads[d]))
+			leads[d] = append(leads[d], b.person("Team Lead "+d, d, heads[d]))
 			continue
 		}
 		lead := leads[d][b.random.IntN(len(leads[d]))]
-		id := b.person("", pick(b, []string{"Specialist", "Analyst", "Associate", "Coordinator"})+" "+d, d, lead)
+		id := b.person(pick(b, []string{"Specialist", "Analyst", "Associate", "Coordinator"})+" "+d, d, lead)
 		if i%53 == 50 {
 			b.object(id).Enabled = false // has left
 		}
@@ -116,11 +116,9 @@ func (b *builder) named(p part, manager pim.PrincipalID) pim.PrincipalID {
 }
 
 // person makes somebody with any name; an account is theirs alone.
-func (b *builder) person(account, title, department string, manager pim.PrincipalID) pim.PrincipalID {
+func (b *builder) person(title, department string, manager pim.PrincipalID) pim.PrincipalID {
 	given, surname := pick(b, givenNames()), pick(b, surnames())
-	if account == "" {
-		account = plain(given + "." + surname)
-	}
+	account := plain(given + "." + surname)
 	b.taken[account]++
 	if n := b.taken[account]; n > 1 {
 		account = fmt.Sprintf("%s%d", account, n)

@@ -30,6 +30,7 @@ import (
 	"portcullis/internal/connector"
 	"portcullis/internal/idp"
 	"portcullis/internal/pim"
+	"portcullis/internal/sample"
 	"portcullis/internal/store"
 	"portcullis/internal/store/sqlstore"
 	"portcullis/internal/telemetry"
@@ -77,6 +78,7 @@ type Server struct {
 	closers   []func()
 	worker    *worker.Worker
 	tenants   map[pim.TenantID]bool
+	manifest  sample.Manifest
 	closing   sync.Once
 	closed    error
 }
@@ -95,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		s.real = time.Now
 	}
 	for _, step := range []func(context.Context) error{
-		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker,
+		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.tellPrograms,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -150,11 +152,23 @@ func (s *Server) listen(ctx context.Context) error {
 		}
 		s.listeners = append(s.listeners, l)
 	}
+	if s.options.Sample != nil {
+		s.warnOfSample()
+	}
 	s.url = s.settings.PublicURL
 	if s.url == "" {
 		s.url = "https://" + publicHost(s.settings.Listen[0], s.listeners[0].Addr())
 	}
 	return nil
+}
+
+// warnOfSample says that what is for trying out is open to others.
+func (s *Server) warnOfSample() {
+	for _, l := range s.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+			s.Log.Warn("the sample is for trying out, and its clock can be moved by anybody who reaches it", "address", a.String())
+		}
+	}
 }
 
 // publicHost is how callers on this machine reach an address.

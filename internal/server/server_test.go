@@ -257,7 +257,7 @@ func TestTheCertificateIsRenewed(t *testing.T) {
 	mu.Lock()
 	ahead = 61 * 24 * time.Hour
 	mu.Unlock()
-	n.Client.Transport.(*http.Transport).TLSClientConfig.Time = func() time.Time { return time.Now().Add(61 * 24 * time.Hour) }
+	n.Transport.(*http.Transport).TLSClientConfig.Time = func() time.Time { return time.Now().Add(61 * 24 * time.Hour) }
 	if later := end(); !later.After(first.Add(24 * time.Hour)) {
 		t.Errorf("sixty-one days on the certificate still ends on %v", later)
 	}
@@ -336,7 +336,7 @@ func TestTheSampleIsThereAtOnceAndStays(t *testing.T) {
 	o := sampleOptions(dir)
 	o.Sample.ClockOffset = 24 * time.Hour
 	n = start(t, o)
-	if got := n.App.Time(); got.Sub(time.Now()) < 23*time.Hour {
+	if got := n.App.Time(); time.Until(got) < 23*time.Hour {
 		t.Errorf("PIM's time is %v, want a day ahead", got)
 	}
 	n.end()

@@ -100,7 +100,7 @@ The password is not shown again.
 	return err
 }
 
-// bringSample brings the sample organisations into an empty store, or finds them there, and writes the manifest.
+// bringSample brings the sample organisations into an empty store, or finds them there.
 func (s *Server) bringSample(ctx context.Context) error {
 	o := sample.Options{Seed: s.options.Sample.Seed, Permissions: permissions(s.surfaces), Created: s.App.Time()}
 	main := sample.Organise(o)
@@ -114,12 +114,17 @@ func (s *Server) bringSample(ctx context.Context) error {
 	if len(tenants) > 0 && !there {
 		return unable(ExitSettings, "the store holds another organisation: the sample needs an empty data folder and database")
 	}
-	m, err := s.sampleSecrets(ctx, there, main, neighbour)
-	if err != nil {
-		return err
+	s.manifest, err = s.sampleSecrets(ctx, there, main, neighbour)
+	return err
+}
+
+// tellPrograms writes the sample's manifest. It comes last, for programs take it for the sign that they can begin.
+func (s *Server) tellPrograms(context.Context) error {
+	if s.options.Sample == nil {
+		return nil
 	}
-	if err := m.Write(s.settings.Data); err != nil {
-		return fmt.Errorf("the manifest of the sample cannot be written: %w", err)
+	if err := s.manifest.Write(s.settings.Data); err != nil {
+		return unable(ExitUnusable, "the manifest of the sample cannot be written: %w", err)
 	}
 	return nil
 }

@@ -74,15 +74,19 @@ type Or []Filter
 // Not holds when the other does not.
 type Not struct{ Filter Filter }
 
-// Compare compares a column. Value is a string, int, bool or time.Time, or nil for a column that is none.
-// A none compares unequal to every value and neither less nor greater, except FieldEnd.
+// Compare compares a column. Value is a string, int, bool or time.Time (ids and enumerations as they are, too), or nil
+// for a column that is none. An empty text and a zero time are none; enumerations and flags never are. A value of another
+// type than the column's is an error.
+// A none compares unequal to every value and neither less nor greater, except FieldEnd, where no end is
+// greater than any instant. Lt, Le, Gt and Ge with nil hold for nothing.
+// Prefix and Contains are for texts; of the columns that compare exactly they fold A to Z alone.
 type Compare struct {
 	Field Field
 	Op    Op
 	Value any
 }
 
-// In holds when the column is one of the values.
+// In holds when the column, a text, is one of the values. An empty value matches nothing.
 type In struct {
 	Field  Field
 	Values []string

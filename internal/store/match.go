@@ -86,7 +86,11 @@ func matchCompare(f Compare, have any) bool {
 		if !ok {
 			return false
 		}
-		if have != want {
+		switch {
+		case have == want:
+		case want: // false comes before true, as the databases have it
+			order = -1
+		default:
 			order = 1
 		}
 	}

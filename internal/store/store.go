@@ -65,7 +65,8 @@ type Commit struct {
 	Entries []Entry
 	// Policy is the edited policy with Version already raised; nil for all but edits of a policy.
 	Policy *PolicyEdit
-	// Objects and Links are changes of the directory.
+	// Objects and Links are changes of the directory: first what is Deleted goes, with all its links and its credential,
+	// then Objects are written whole, then Unlinks go and Links come. ErrConflict: a principal name or client id is taken.
 	Objects []directory.Object
 	Deleted []directory.Object
 	Links   []directory.Link
@@ -103,10 +104,12 @@ type Work interface {
 	// due later, if any, is told by next; zero: nothing is planned.
 	Due(ctx context.Context, now time.Time, limit int) (due []Due, next time.Time, err error)
 	// ClaimEffects leases up to limit effects that are due at now to holder until the lease ends: no other holder gets
-	// them before. next is when the next effect or lease falls due.
+	// them before, not even where a commit gives an effect a new intent meanwhile: two hands on one door could leave it in
+	// the older state. next is when the next effect or lease falls due. The holder's name is not empty.
 	ClaimEffects(ctx context.Context, holder string, now, until time.Time, limit int) (effects []pim.Effect, next time.Time, err error)
 	// Settle writes what became of a claimed effect and its audit entries, and ends the lease. ErrStale: the effect was
-	// given another intent meanwhile, or the lease was lost; nothing is written and it is simply claimed again.
+	// given another intent meanwhile, or the lease was lost; nothing is written but that the holder's lease ends, and it is
+	// simply claimed again.
 	Settle(ctx context.Context, holder string, before, after pim.Effect, entries []Entry) error
 }
 
@@ -126,7 +129,8 @@ type Cursor []string
 type Query struct {
 	Tenant pim.TenantID
 	Where  Filter // nil: all
-	// Order is followed by the id, so that it is total. Empty: by id alone.
+	// Order is followed by the id in the direction of the last column, so that it is total. Empty: by id alone. Texts sort
+	// by their bytes (those that compare without letter case, folded), none before all else, except FieldEnd.
 	Order []Order
 	After Cursor
 	// Limit is the most rows returned; 0 means 100, the most is 1000.

@@ -130,6 +130,24 @@ func (p *Person) post(ctx context.Context, address string, form url.Values) (str
 	return p.do(r)
 }
 
+// Post posts to an address of the same server, and wants success.
+func (p *Person) Post(ctx context.Context, address, kind, body string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", kind)
+	resp, err := p.http.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s answers %s", address, resp.Status)
+	}
+	return nil
+}
+
 // do returns where the browser is then, and what it shows.
 func (p *Person) do(r *http.Request) (string, string, error) {
 	resp, err := p.http.Do(r)

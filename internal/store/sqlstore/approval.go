@@ -22,6 +22,7 @@ type storedStage struct {
 
 type storedDecision struct {
 	By            storedActor `json:"by"`
+	Person        string      `json:"p,omitempty"`
 	At            *int64      `json:"at,omitempty"`
 	Approved      bool        `json:"ok,omitempty"`
 	Justification string      `json:"why,omitempty"`
@@ -38,7 +39,9 @@ func fromApproval(a *pim.Approval) *storedApproval {
 			Escalates: optionalStamp(s.Escalates), Lapses: optionalStamp(s.Lapses), Escalated: s.Escalated,
 		}
 		for _, d := range s.Decisions {
-			g.Decisions = append(g.Decisions, storedDecision{fromActor(d.By), optionalStamp(d.At), d.Approved, d.Justification})
+			g.Decisions = append(g.Decisions, storedDecision{
+				fromActor(d.By), d.Person, optionalStamp(d.At), d.Approved, d.Justification,
+			})
 		}
 		f.Stages = append(f.Stages, g)
 	}
@@ -58,7 +61,7 @@ func (f *storedApproval) approval() *pim.Approval {
 		}
 		for _, d := range g.Decisions {
 			s.Decisions = append(s.Decisions, pim.Decision{
-				By: d.By.actor(), At: optionalInstant(d.At), Approved: d.Approved, Justification: d.Justification,
+				By: d.By.actor(), Person: d.Person, At: optionalInstant(d.At), Approved: d.Approved, Justification: d.Justification,
 			})
 		}
 		a.Stages = append(a.Stages, s)

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"fmt"
-	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,12 +23,11 @@ func engines(b *testing.B, bench func(*testing.B, *sqlstore.Store)) {
 		bench(b, s)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		server := localpgtest.Private(b, localpg.Options{Settings: map[string]string{"log_min_duration_statement":"0","log_line_prefix":"%m [%p] "}})
+		server := localpgtest.Private(b, localpg.Options{Fsync: true})
 		if err := server.CreateDatabase(b.Context(), "bench"); err != nil {
 			b.Fatal(err)
 		}
 		s := open(b, server.URL("bench"))
-		defer func(){ x, _ := os.ReadFile(server.Dir()+"/server.log"); os.WriteFile("/tmp/pg.log", x, 0o644) }()
 		defer s.Close()
 		bench(b, s)
 	})
@@ -92,7 +90,7 @@ func fill(b *testing.B, s *sqlstore.Store, n int64) {
 	}
 }
 
-const filled = 1000
+const filled = 20_000
 
 func BenchmarkCommitAll1000(b *testing.B) {
 	engines(b, func(b *testing.B, s *sqlstore.Store) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -27,16 +28,26 @@ func (s *Store) askRows(ctx context.Context, questions ...rowsQuestion) error {
 		if len(q.rows) == 0 {
 			continue
 		}
-		sql, args, err := s.db.rows(q.columns, q.rows)
+		args, err := s.db.args(q.columns, q.rows)
 		if err != nil {
 			return err
 		}
-		qs = append(qs, question{sql: replaceRows(q.sql, sql), args: args, each: q.each})
+		qs = append(qs, question{sql: s.complete(q), args: args, each: q.each})
 	}
 	if len(qs) == 0 {
 		return nil
 	}
 	return s.db.ask(ctx, qs...)
+}
+
+// complete puts the table of arguments into a question's text, once for each text.
+func (s *Store) complete(q rowsQuestion) string {
+	if t, ok := s.completed.Load(q.sql); ok {
+		return t.(string)
+	}
+	t := replaceRows(q.sql, s.db.source(q.columns))
+	s.completed.Store(q.sql, t)
+	return t
 }
 
 // Case implements store.Cases.
@@ -58,7 +69,7 @@ func (s *Store) Cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error)
 }
 
 func (s *Store) cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error) {
-	r := &reading{needs: needs, cases: make([]pim.Case, len(needs))}
+	r := &reading{texts: &s.texts, needs: needs, cases: make([]pim.Case, len(needs))}
 	for i, n := range needs {
 		if n.Request == "" && n.Schedule == "" {
 			r.cases[i].Key = n.Key
@@ -78,6 +89,7 @@ func (s *Store) cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error)
 
 // reading is what is read for a number of needs. Whatever the number, the questions are the same few.
 type reading struct {
+	texts *sync.Map // of the questions, by name: they never change
 	needs []pim.Need
 	cases []pim.Case
 
@@ -214,6 +226,16 @@ func scopeObject(k pim.Key) string {
 	return ""
 }
 
+// text makes the text of a question once.
+func (r *reading) text(name string, compose func() string) string {
+	if t, ok := r.texts.Load(name); ok {
+		return t.(string)
+	}
+	t := compose()
+	r.texts.Store(name, t)
+	return t
+}
+
 func (r *reading) questions() []rowsQuestion {
 	return []rowsQuestion{
 		r.versions(),
@@ -239,7 +261,9 @@ func sameKey(x string) string {
 func (r *reading) versions() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.all,
-		sql: "SELECT v.n, c.version FROM {{rows}} CROSS JOIN cases c WHERE " + sameKey("c"),
+		sql: r.text("versions", func() string {
+			return "SELECT v.n, c.version FROM {{rows}} CROSS JOIN cases c WHERE " + sameKey("c")
+		}),
 		each: func(row scan) error {
 			var n, version int64
 			err := row(&n, &version)
@@ -262,7 +286,9 @@ func (r *reading) addSchedule(row scan) error {
 func (r *reading) schedules() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.all, each: r.addSchedule,
-		sql: "SELECT v.n, " + schedulesTable().list("s.") + " FROM {{rows}} CROSS JOIN schedules s WHERE s.kept AND " + sameKey("s"),
+		sql: r.text("schedules", func() string {
+			return "SELECT v.n, " + schedulesTable().list("s.") + " FROM {{rows}} CROSS JOIN schedules s WHERE s.kept AND " + sameKey("s")
+		}),
 	}
 }
 
@@ -270,8 +296,10 @@ func (r *reading) schedules() rowsQuestion {
 func (r *reading) namedSchedules() rowsQuestion {
 	return rowsQuestion{
 		columns: append([]column{{"n", number}}, texts("tenant", "id")...), rows: r.named(false, r.known), each: r.addSchedule,
-		sql: "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s
-			WHERE s.tenant = v.tenant AND s.id = v.id AND NOT s.kept`,
+		sql: r.text("namedSchedules", func() string {
+			return "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s
+			WHERE s.tenant = v.tenant AND s.id = v.id AND NOT s.kept`
+		}),
 	}
 }
 
@@ -287,7 +315,9 @@ func (r *reading) addRequest(row scan) error {
 func (r *reading) requests() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.all, each: r.addRequest,
-		sql: "SELECT v.n, " + requestsTable().list("q.") + " FROM {{rows}} CROSS JOIN requests q WHERE q.is_open AND " + sameKey("q"),
+		sql: r.text("requests", func() string {
+			return "SELECT v.n, " + requestsTable().list("q.") + " FROM {{rows}} CROSS JOIN requests q WHERE q.is_open AND " + sameKey("q")
+		}),
 	}
 }
 
@@ -295,15 +325,19 @@ func (r *reading) requests() rowsQuestion {
 func (r *reading) namedRequests() rowsQuestion {
 	return rowsQuestion{
 		columns: append([]column{{"n", number}}, texts("tenant", "id")...), rows: r.named(true, r.known), each: r.addRequest,
-		sql: "SELECT v.n, " + requestsTable().list("q.") + ` FROM {{rows}} CROSS JOIN requests q
-			WHERE q.tenant = v.tenant AND q.id = v.id AND NOT q.is_open`,
+		sql: r.text("namedRequests", func() string {
+			return "SELECT v.n, " + requestsTable().list("q.") + ` FROM {{rows}} CROSS JOIN requests q
+			WHERE q.tenant = v.tenant AND q.id = v.id AND NOT q.is_open`
+		}),
 	}
 }
 
 func (r *reading) effects() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.all,
-		sql: "SELECT v.n, " + effectsTable().list("e.") + " FROM {{rows}} CROSS JOIN effects e WHERE e.state <> 4 AND " + sameKey("e"),
+		sql: r.text("effects", func() string {
+			return "SELECT v.n, " + effectsTable().list("e.") + " FROM {{rows}} CROSS JOIN effects e WHERE e.state <> 4 AND " + sameKey("e")
+		}),
 		each: func(row scan) error {
 			var n int64
 			e, err := scanEffect(row, &n)
@@ -326,7 +360,9 @@ func objectRows(ids map[objectID]bool) [][]any {
 func (r *reading) people() rowsQuestion {
 	return rowsQuestion{
 		columns: texts("tenant", "id"), rows: objectRows(r.objects),
-		sql: "SELECT " + objectsTable().list("o.") + " FROM {{rows}} CROSS JOIN objects o WHERE o.tenant = v.tenant AND o.id = v.id",
+		sql: r.text("people", func() string {
+			return "SELECT " + objectsTable().list("o.") + " FROM {{rows}} CROSS JOIN objects o WHERE o.tenant = v.tenant AND o.id = v.id"
+		}),
 		each: func(row scan) error {
 			o, err := scanObject(row)
 			r.found[objectID{o.Tenant, o.ID}] = o
@@ -368,8 +404,10 @@ func (r *reading) climb() rowsQuestion {
 func (r *reading) containers() rowsQuestion {
 	return rowsQuestion{
 		columns: texts("tenant", "id"), rows: objectRows(r.places),
-		sql: `SELECT l.tenant, l.to_id, l.from_id FROM {{rows}} CROSS JOIN links l
-			WHERE l.tenant = v.tenant AND l.relation = 3 AND l.to_id = v.id`,
+		sql: r.text("containers", func() string {
+			return `SELECT l.tenant, l.to_id, l.from_id FROM {{rows}} CROSS JOIN links l
+			WHERE l.tenant = v.tenant AND l.relation = 3 AND l.to_id = v.id`
+		}),
 		each: func(row scan) error {
 			var tenant, object, unit string
 			err := row(&tenant, &object, &unit)
@@ -384,7 +422,8 @@ func (r *reading) containers() rowsQuestion {
 func (r *reading) backings() rowsQuestion {
 	return rowsQuestion{
 		columns: append(keyedColumns(), column{"object", text}), rows: r.backing,
-		sql: `
+		sql: r.text("backings", func() string {
+			return `
 			WITH RECURSIVE need AS (SELECT v.n, v.tenant, v.provider, v.scope, v.role, v.principal, v.object FROM {{rows}}),
 			who(n, tenant, id) AS (
 				SELECT n, tenant, principal FROM need
@@ -401,7 +440,8 @@ func (r *reading) backings() rowsQuestion {
 			FROM who w CROSS JOIN need n CROSS JOIN schedules s
 			WHERE n.n = w.n AND s.kept AND s.ending = 0 AND s.kind = 1 AND s.tenant = n.tenant AND s.principal = w.id
 				AND s.role = n.role AND s.provider = n.provider
-				AND s.scope IN (SELECT p.scope FROM place p WHERE p.n = w.n)`,
+				AND s.scope IN (SELECT p.scope FROM place p WHERE p.n = w.n)`
+		}),
 		each: func(row scan) error {
 			var n, version int64
 			s, err := scanSchedule(row, &n, &version)
@@ -421,8 +461,10 @@ func fromResting() string {
 func (r *reading) resting() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.dependents,
-		sql: `SELECT v.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = a.tenant AND c.principal = a.principal
-				AND c.role = a.role AND c.scope = a.scope AND c.provider = a.provider), 0), ` + schedulesTable().list("a.") + fromResting(),
+		sql: r.text("resting", func() string {
+			return `SELECT v.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = a.tenant AND c.principal = a.principal
+				AND c.role = a.role AND c.scope = a.scope AND c.provider = a.provider), 0), ` + schedulesTable().list("a.") + fromResting()
+		}),
 		each: func(row scan) error {
 			var n, version int64
 			s, err := scanSchedule(row, &n, &version)
@@ -447,8 +489,10 @@ func (r *reading) dependent(n int64, id string) *pim.Dependent {
 func (r *reading) restingPeople() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.dependents,
-		sql: "SELECT x.n, x.id, " + objectsTable().list("o.") + " FROM (SELECT v.n, a.id, a.tenant, a.principal" + fromResting() +
-			") x CROSS JOIN objects o WHERE o.tenant = x.tenant AND o.id = x.principal",
+		sql: r.text("restingPeople", func() string {
+			return "SELECT x.n, x.id, " + objectsTable().list("o.") + " FROM (SELECT v.n, a.id, a.tenant, a.principal" + fromResting() +
+				") x CROSS JOIN objects o WHERE o.tenant = x.tenant AND o.id = x.principal"
+		}),
 		each: func(row scan) error {
 			var n int64
 			var id string
@@ -461,8 +505,10 @@ func (r *reading) restingPeople() rowsQuestion {
 func (r *reading) restingEffects() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.dependents,
-		sql: "SELECT x.n, x.id, " + effectsTable().list("f.") + " FROM (SELECT v.n, a.id, a.tenant" + fromResting() +
-			") x CROSS JOIN effects f WHERE f.tenant = x.tenant AND f.schedule = x.id AND f.state <> 4",
+		sql: r.text("restingEffects", func() string {
+			return "SELECT x.n, x.id, " + effectsTable().list("f.") + " FROM (SELECT v.n, a.id, a.tenant" + fromResting() +
+				") x CROSS JOIN effects f WHERE f.tenant = x.tenant AND f.schedule = x.id AND f.state <> 4"
+		}),
 		each: func(row scan) error {
 			var n int64
 			var id string
@@ -492,9 +538,11 @@ func (r *reading) administratorsVersion() rowsQuestion {
 func (r *reading) standings() rowsQuestion {
 	return rowsQuestion{
 		columns: keyedColumns(), rows: r.administrators,
-		sql: "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s CROSS JOIN objects o
+		sql: r.text("standings", func() string {
+			return "SELECT v.n, " + schedulesTable().list("s.") + ` FROM {{rows}} CROSS JOIN schedules s CROSS JOIN objects o
 			WHERE s.tenant = v.tenant AND s.role = v.role AND s.scope = v.scope AND s.provider = v.provider
-				AND s.ending = 0 AND s.type = 1 AND o.tenant = s.tenant AND o.id = s.principal AND o.kind = 1 AND o.enabled`,
+				AND s.ending = 0 AND s.type = 1 AND o.tenant = s.tenant AND o.id = s.principal AND o.kind = 1 AND o.enabled`
+		}),
 		each: func(row scan) error {
 			var n int64
 			s, err := scanSchedule(row, &n)

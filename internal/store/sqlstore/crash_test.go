@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"portcullis/internal/localpg/localpgtest"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -26,12 +28,40 @@ const (
 	crashTenant     = pim.TenantID("tenant")
 )
 
-func TestSQLiteSurvivesKill(t *testing.T)   { survivesKill(t, t.TempDir()) }
-func TestPostgresSurvivesKill(t *testing.T) { survivesKill(t, localpgtest.Database(t)) }
+func TestSQLiteSurvivesKill(t *testing.T) { survivesKill(t, t.TempDir(), func() {}) }
+
+func TestPostgresSurvivesKill(t *testing.T) {
+	url := localpgtest.Database(t)
+	survivesKill(t, url, func() { awaitAlone(t, url) })
+}
+
+// awaitAlone waits until the server has noticed that its clients are dead: what they sent last may still be written.
+func awaitAlone(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for deadline := time.Now().Add(time.Minute); ; {
+		var others int
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&others)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if others == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections of the dead process are still there", others)
+		}
+	}
+}
 
 // survivesKill kills a process with SIGKILL in the middle of 1,000 concurrent commits. Afterwards every commit that it
 // was told of is there whole, and none is there in part.
-func survivesKill(t *testing.T, url string) {
+func survivesKill(t *testing.T, url string, quiet func()) {
 	// The last run is not killed: it proves that the store goes on after the crashes.
 	for run, kill := range []int{100, 450, -1} {
 		acknowledged := runChild(t, url, run, kill)
@@ -41,6 +71,7 @@ func survivesKill(t *testing.T, url string) {
 		if kill < 0 && len(acknowledged) != crashCommits {
 			t.Fatalf("run %d: got %d commits, want %d", run, len(acknowledged), crashCommits)
 		}
+		quiet()
 		checkWhole(t, url, run, acknowledged)
 	}
 }

@@ -27,8 +27,9 @@ type engine interface {
 	commit(ctx context.Context, c *change) error
 	// commitAll writes many commits; the result has an error or nil for each.
 	commitAll(ctx context.Context, cs []*change) []error
-	// rows is the SQL of a table of arguments and its arguments, for reading; see sourceOfRows.
-	rows(columns []column, rows [][]any) (sql string, args []any, err error)
+	// source is the SQL of a table v of arguments, for reading, and args are its arguments.
+	source(columns []column) string
+	args(columns []column, rows [][]any) ([]any, error)
 	// words returns a text with the engine's own words put in.
 	words(sql string) string
 	// in is a condition that a column is one of the values of the argument with that number.

@@ -122,7 +122,7 @@ func (c *compiler) compare(f store.Compare) (string, error) {
 		return "", fmt.Errorf("compare the field %q: %w", f.Field, err)
 	case f.Op == store.Prefix || f.Op == store.Contains:
 		return c.within(col, f.Op, v)
-	case none && col.typ != ending:
+	case none:
 		return c.compareNone(col, f.Op, v), nil
 	}
 	operator := [...]string{"", "=", "<>", "<", "<=", ">", ">="}[f.Op]
@@ -143,11 +143,11 @@ func (c *compiler) compare(f store.Compare) (string, error) {
 // compareNone compares with none: equal to itself, neither less nor greater than anything.
 func (c *compiler) compareNone(col field, op store.Op, v any) string {
 	switch op {
-	case store.Eq, store.Le, store.Ge:
+	case store.Eq:
 		return col.column + " = " + c.bind(v)
 	case store.Ne:
 		return col.column + " <> " + c.bind(v)
-	case store.Lt, store.Gt, store.Prefix, store.Contains:
+	case store.Lt, store.Le, store.Gt, store.Ge, store.Prefix, store.Contains:
 	}
 	return "false"
 }

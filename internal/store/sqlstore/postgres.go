@@ -43,6 +43,7 @@ type postgresEngine struct {
 	statements [slots]statement
 	writing    sync.WaitGroup
 	log        *slog.Logger
+	growth     growth
 
 	mu    sync.Mutex
 	texts map[*statement]string // of the commits' statements
@@ -54,7 +55,7 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 		// The error of the parser hides the password, but may tell other parts of the URL: it is not passed on.
 		return nil, errors.New("the URL of the PostgreSQL database is not well formed")
 	}
-	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[*statement]string{}, log: log}
+	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[*statement]string{}, log: log, growth: newGrowth()}
 	for i := range e.statements {
 		e.texts[&e.statements[i]] = e.text(&e.statements[i])
 	}
@@ -66,6 +67,7 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 	for range writers {
 		e.writing.Go(e.run)
 	}
+	e.writing.Go(e.learn)
 	return e, nil
 }
 
@@ -130,6 +132,7 @@ func (e *postgresEngine) prepareDatabase(ctx context.Context, config *pgx.ConnCo
 
 func (e *postgresEngine) close() error {
 	e.queue.close()
+	close(e.growth.stop)
 	e.writing.Wait()
 	e.closePools()
 	return nil
@@ -158,10 +161,11 @@ func (e *postgresEngine) words(s string) string {
 	return strings.NewReplacer(shareWord, "FOR SHARE OF c", skipWord, "FOR UPDATE SKIP LOCKED", positionWord, "strpos").Replace(s)
 }
 
-// rows makes a table v of one array for each column.
-func (e *postgresEngine) rows(columns []column, rows [][]any) (string, []any, error) {
-	args, err := arrays(columns, rows)
-	return unnest(columns), args, err
+// source makes a table v of one array for each column.
+func (e *postgresEngine) source(columns []column) string { return unnest(columns) }
+
+func (e *postgresEngine) args(columns []column, rows [][]any) ([]any, error) {
+	return arrays(columns, rows)
 }
 
 // unnest gives its texts the collation of the tables, without which a recursive query does not go with them.
@@ -389,6 +393,7 @@ func (e *postgresEngine) write(ctx context.Context, members []*change) []error {
 	err := fromPostgres(ctx, e.send(ctx, merge(&e.statements, members)))
 	switch {
 	case err == nil:
+		e.growth.add(len(members))
 		return errs
 	case len(members) == 1:
 		errs[0] = atWriting(err)
@@ -463,8 +468,8 @@ func (e *postgresEngine) sift(ctx context.Context, members []*change) ([]error, 
 		if len(rows) == 0 {
 			return nil
 		}
-		source, args, err := e.rows(columns, rows)
-		qs = append(qs, question{replaceRows(sql, source), args, each})
+		args, err := e.args(columns, rows)
+		qs = append(qs, question{replaceRows(sql, e.source(columns)), args, each})
 		return err
 	}
 	err := errors.Join(

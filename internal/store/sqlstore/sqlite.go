@@ -145,17 +145,21 @@ func (e *sqliteEngine) words(s string) string {
 	return strings.NewReplacer(shareWord, "", skipWord, "", positionWord, "instr").Replace(s)
 }
 
-// rows makes a table v of a JSON array of arrays.
-func (e *sqliteEngine) rows(columns []column, rows [][]any) (string, []any, error) {
-	b, err := json.Marshal(rows)
-	if err != nil {
-		return "", nil, fmt.Errorf("encode arguments: %w", err)
-	}
+// source makes a table v of a JSON array of arrays.
+func (e *sqliteEngine) source(columns []column) string {
 	parts := make([]string, len(columns))
 	for i, c := range columns {
 		parts[i] = fmt.Sprintf("value->>%d AS %s", i, c.name)
 	}
-	return "(SELECT " + strings.Join(parts, ", ") + " FROM json_each($1)) v", []any{string(b)}, nil
+	return "(SELECT " + strings.Join(parts, ", ") + " FROM json_each($1)) v"
+}
+
+func (e *sqliteEngine) args(_ []column, rows [][]any) ([]any, error) {
+	b, err := json.Marshal(rows)
+	if err != nil {
+		return nil, fmt.Errorf("encode arguments: %w", err)
+	}
+	return []any{string(b)}, nil
 }
 
 func (e *sqliteEngine) in(column string, argument int) string {
@@ -189,7 +193,7 @@ func (e *sqliteEngine) ask(ctx context.Context, questions ...question) error {
 		if s == nil {
 			rows, err = tx.QueryContext(ctx, q.sql, q.args...)
 		} else {
-			rows, err = tx.StmtContext(ctx, s).QueryContext(ctx, q.args...)
+			rows, err = tx.StmtContext(ctx, s).QueryContext(ctx, q.args...) //nolint:sqlclosecheck // ends with the transaction
 		}
 		if err := eachRow(rows, err, q.each); err != nil {
 			return fromSQLite(ctx, err)
@@ -199,7 +203,7 @@ func (e *sqliteEngine) ask(ctx context.Context, questions ...question) error {
 }
 
 func (e *sqliteEngine) browse(ctx context.Context, q question) error {
-	s, err := e.prepare(ctx, q.sql)
+	s, err := e.prepare(ctx, q.sql) //nolint:sqlclosecheck // statements stay prepared until the database is closed
 	if err != nil {
 		return fromSQLite(ctx, err)
 	}
@@ -227,7 +231,7 @@ func (e *sqliteEngine) prepare(ctx context.Context, text string) (*sql.Stmt, err
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if other := e.prepared[text]; other != nil {
-		return other, s.Close()
+		return other, s.Close() //nolint:sqlclosecheck // it is the one that is not kept
 	}
 	e.prepared[text] = s
 	return s, nil
@@ -420,7 +424,7 @@ func (w *sqliteWriter) text(s *statement) string {
 }
 
 func (w *sqliteWriter) exec(text string, args ...any) error {
-	s, err := w.prepare(text)
+	s, err := w.prepare(text) //nolint:sqlclosecheck // statements stay prepared until the database is closed
 	if err != nil {
 		return err
 	}
@@ -429,7 +433,7 @@ func (w *sqliteWriter) exec(text string, args ...any) error {
 }
 
 func (w *sqliteWriter) query(text string, args []any, each func(scan) error) error {
-	s, err := w.prepare(text)
+	s, err := w.prepare(text) //nolint:sqlclosecheck // statements stay prepared until the database is closed
 	if err != nil {
 		return err
 	}

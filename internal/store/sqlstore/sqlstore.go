@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"portcullis/internal/store"
@@ -33,6 +34,8 @@ type Store struct {
 	db     engine
 	log    *slog.Logger
 	closed atomic.Bool
+	// texts are those of the questions that make a case, by name; completed are texts with their table of arguments.
+	texts, completed sync.Map
 }
 
 var _ store.Store = (*Store)(nil)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -25,7 +26,7 @@ type Model struct {
 
 var _ store.Store = (*Model)(nil)
 
-// state is all that is kept. It is copied before a commit and put back if the commit fails.
+// state is all that is kept.
 type state struct {
 	versions    map[pim.Key]int64
 	requests    map[row]pim.Request
@@ -84,25 +85,18 @@ func (m *Model) enter(ctx context.Context) (leave func(), err error) {
 		return nil, fmt.Errorf("%w: it is closed", store.ErrUnavailable)
 	}
 	if m.versions == nil {
-		m.state = state{}.copy()
+		m.state = newState()
 	}
 	return m.mu.Unlock, nil
 }
 
-func (s state) copy() state {
+func newState() state {
 	return state{
-		versions: copyMap(s.versions), requests: copyMap(s.requests), schedules: copyMap(s.schedules),
-		effects: copyMap(s.effects), events: copyMap(s.events), policies: copyMap(s.policies), tenants: copyMap(s.tenants),
-		objects: copyMap(s.objects), links: copyMap(s.links), credentials: copyMap(s.credentials), secrets: copyMap(s.secrets),
+		versions: map[pim.Key]int64{}, requests: map[row]pim.Request{}, schedules: map[row]pim.Schedule{},
+		effects: map[row]claimed{}, events: map[row]store.Entry{}, policies: map[pim.RoleKey]policy.Policy{},
+		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, links: map[edge]directory.Link{},
+		credentials: map[row]directory.Credential{}, secrets: map[[2]string]secret{},
 	}
-}
-
-func copyMap[K comparable, V any](m map[K]V) map[K]V {
-	c := make(map[K]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // kept returns a value as a store keeps it: a copy that shares nothing with the original, its instants in UTC and whole
@@ -117,31 +111,32 @@ func keep(v reflect.Value) {
 		v.Set(reflect.ValueOf(t.UTC().Truncate(time.Microsecond)))
 		return
 	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			c := reflect.New(v.Type().Elem())
-			c.Elem().Set(v.Elem())
-			v.Set(c)
-			keep(c.Elem())
-		}
-	case reflect.Slice:
-		if v.Len() == 0 {
-			v.SetZero()
-			return
-		}
-		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(c, v)
+	if k := v.Kind(); k == reflect.Pointer && !v.IsNil() {
+		c := reflect.New(v.Type().Elem())
+		c.Elem().Set(v.Elem())
 		v.Set(c)
-		for i := range v.Len() {
-			keep(v.Index(i))
-		}
-	case reflect.Struct:
+		keep(c.Elem())
+	} else if k == reflect.Slice {
+		keepSlice(v)
+	} else if k == reflect.Struct {
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
 				keep(v.Field(i))
 			}
 		}
+	}
+}
+
+func keepSlice(v reflect.Value) {
+	if v.Len() == 0 {
+		v.SetZero()
+		return
+	}
+	c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+	reflect.Copy(c, v)
+	v.Set(c)
+	for i := range v.Len() {
+		keep(v.Index(i))
 	}
 }
 
@@ -191,31 +186,70 @@ func (m *Model) commit(c store.Commit) error {
 	if c.ValidationOnly {
 		return fmt.Errorf("an outcome that is only a validation is not committed")
 	}
-	before := m.state.copy()
-	err := m.write(kept(c))
-	if err != nil {
-		m.state = before
+	c = kept(c)
+	if err := m.check(c); err != nil {
+		return err
 	}
-	return err
+	m.write(c)
+	return nil
 }
 
-func (m *Model) write(c store.Commit) error {
-	if err := m.raise(c.Outcome); err != nil {
-		return err
-	}
-	if p := c.Policy; p != nil {
-		if m.policies[p.Key].Version != p.Policy.Version-1 {
+// check says what speaks against a commit, staleness before conflicts. Afterwards nothing can go wrong.
+func (m *Model) check(c store.Commit) error {
+	for _, t := range slices.Concat(raises(c.Outcome), c.Relies) {
+		if m.versions[t.Key] != t.Version {
 			return store.ErrStale
 		}
-		m.policies[p.Key] = p.Policy
 	}
-	if err := m.writeDirectory(c); err != nil {
-		return err
+	if p := c.Policy; p != nil && m.policies[p.Key].Version != p.Policy.Version-1 {
+		return store.ErrStale
 	}
-	if r := c.Request; r != nil {
-		if _, there := m.requests[rowOf(r.Key.Tenant, r.ID)]; there && c.NewRequest {
+	if c.Tenant != nil {
+		if _, there := m.tenants[c.Tenant.ID]; there {
 			return store.ErrConflict
 		}
+	}
+	if len(c.Objects) > 0 && !unique(m.changed(c)) {
+		return store.ErrConflict
+	}
+	if r := c.Request; r != nil && c.NewRequest {
+		if _, there := m.requests[rowOf(r.Key.Tenant, r.ID)]; there {
+			return store.ErrConflict
+		}
+	}
+	return m.checkEntries(c.Entries)
+}
+
+// raises are the cases whose version a commit raises.
+func raises(o pim.Outcome) []pim.Touch {
+	if o.Key == (pim.Key{}) {
+		return o.Touches
+	}
+	return append([]pim.Touch{{Key: o.Key, Version: o.Version}}, o.Touches...)
+}
+
+// checkEntries wants every event to be new.
+func (m *Model) checkEntries(entries []store.Entry) error {
+	seen := map[row]bool{}
+	for _, e := range entries {
+		at := rowOf(e.Event.Tenant, e.Event.ID)
+		if _, there := m.events[at]; there || seen[at] {
+			return store.ErrConflict
+		}
+		seen[at] = true
+	}
+	return nil
+}
+
+func (m *Model) write(c store.Commit) {
+	for _, t := range raises(c.Outcome) {
+		m.versions[t.Key] = t.Version + 1
+	}
+	if p := c.Policy; p != nil {
+		m.policies[p.Key] = p.Policy
+	}
+	m.writeDirectory(c)
+	if r := c.Request; r != nil {
 		m.requests[rowOf(r.Key.Tenant, r.ID)] = *r
 	}
 	for _, r := range c.More {
@@ -229,57 +263,29 @@ func (m *Model) write(c store.Commit) error {
 		old := m.effects[at]
 		m.effects[at] = claimed{e, old.holder, old.lease} // a lease goes on
 	}
-	return m.log(c.Entries)
+	m.log(c.Entries)
 }
 
-func (m *Model) log(entries []store.Entry) error {
+func (m *Model) log(entries []store.Entry) {
 	for _, e := range entries {
-		at := rowOf(e.Event.Tenant, e.Event.ID)
-		if _, there := m.events[at]; there {
-			return store.ErrConflict
-		}
-		m.events[at] = e
+		m.events[rowOf(e.Event.Tenant, e.Event.ID)] = e
 	}
-	return nil
 }
 
-func (m *Model) raise(o pim.Outcome) error {
-	touches := o.Touches
-	if o.Key != (pim.Key{}) {
-		touches = append([]pim.Touch{{Key: o.Key, Version: o.Version}}, touches...)
-	}
-	for _, t := range slices.Concat(touches, o.Relies) {
-		if m.versions[t.Key] != t.Version {
-			return store.ErrStale
-		}
-	}
-	for _, t := range touches {
-		m.versions[t.Key] = t.Version + 1
-	}
-	return nil
-}
-
-func (m *Model) writeDirectory(c store.Commit) error {
+func (m *Model) writeDirectory(c store.Commit) {
 	if t := c.Tenant; t != nil {
-		if _, there := m.tenants[t.ID]; there {
-			return store.ErrConflict
-		}
 		m.tenants[t.ID] = *t
 	}
+	if len(c.Objects)+len(c.Deleted) > 0 {
+		m.objects = m.changed(c)
+	}
 	for _, o := range c.Deleted {
-		delete(m.objects, rowOf(o.Tenant, o.ID))
 		delete(m.credentials, rowOf(o.Tenant, o.ID))
 		for k, l := range m.links {
 			if l.Tenant == o.Tenant && (l.From == o.ID || l.To == o.ID) {
 				delete(m.links, k)
 			}
 		}
-	}
-	for _, o := range c.Objects {
-		m.objects[rowOf(o.Tenant, o.ID)] = o
-	}
-	if !m.unique() {
-		return store.ErrConflict
 	}
 	for _, l := range c.Unlinks {
 		delete(m.links, edge{l.Tenant, l.Relation, l.From, l.To})
@@ -290,13 +296,24 @@ func (m *Model) writeDirectory(c store.Commit) error {
 	for _, k := range c.Credentials {
 		m.credentials[rowOf(k.Tenant, k.Principal)] = k
 	}
-	return nil
+}
+
+// changed are the objects as they are after a commit.
+func (m *Model) changed(c store.Commit) map[row]directory.Object {
+	objects := maps.Clone(m.objects)
+	for _, o := range c.Deleted {
+		delete(objects, rowOf(o.Tenant, o.ID))
+	}
+	for _, o := range c.Objects {
+		objects[rowOf(o.Tenant, o.ID)] = o
+	}
+	return objects
 }
 
 // unique says whether no two users have one name and no two applications one client id.
-func (m *Model) unique() bool {
+func unique(objects map[row]directory.Object) bool {
 	names, clients := map[row]bool{}, map[row]bool{}
-	for _, o := range m.objects {
+	for _, o := range objects {
 		if o.User != nil && o.User.PrincipalName != "" {
 			k := rowOf(o.Tenant, fold(o.User.PrincipalName))
 			if names[k] {
@@ -400,16 +417,15 @@ func (m *Model) Settle(ctx context.Context, holder string, before, after pim.Eff
 	if !there || holder == "" || e.holder != holder || rowOf(after.Tenant, after.ID) != at {
 		return store.ErrStale
 	}
-	saved := m.state.copy()
 	if e.State != before.State || !e.Decided.Equal(before.Decided) {
 		m.effects[at] = claimed{Effect: e.Effect} // the holder is done, so the new intent need not wait for it
 		return store.ErrStale
 	}
-	m.effects[at] = claimed{Effect: kept(after)}
-	if err := m.log(kept(entries)); err != nil {
-		m.state = saved
+	if err := m.checkEntries(entries); err != nil {
 		return err
 	}
+	m.effects[at] = claimed{Effect: kept(after)}
+	m.log(kept(entries))
 	return nil
 }
 

@@ -75,12 +75,10 @@ func (m *Model) read(n pim.Need) pim.Case {
 	c.Version = m.versions[k]
 	c.Principal = m.principal(k.Tenant, k.Principal)
 	c.Policy = m.policies[k.Policy()]
-	for _, s := range m.sortedSchedules() {
+	c.Schedules = m.schedulesWhere(func(s pim.Schedule) bool {
 		renewable := s.Ending == pim.Expired && s.Type == pim.Assigned
-		if s.Key == k && (s.Ending == pim.NotEnded || renewable || s.ID == n.Schedule && n.Request == "") {
-			c.Schedules = append(c.Schedules, s)
-		}
-	}
+		return s.Key == k && (s.Ending == pim.NotEnded || renewable || s.ID == n.Schedule && n.Request == "")
+	})
 	for _, r := range m.requests {
 		if r.Key == k && (r.Status.Open() || r.ID == n.Request) {
 			c.Requests = append(c.Requests, r)
@@ -107,10 +105,13 @@ func (m *Model) read(n pim.Need) pim.Case {
 	return c
 }
 
-func (m *Model) sortedSchedules() []pim.Schedule {
+// schedulesWhere returns schedules ordered by their ids.
+func (m *Model) schedulesWhere(which func(pim.Schedule) bool) []pim.Schedule {
 	var ss []pim.Schedule
 	for _, s := range m.schedules {
-		ss = append(ss, s)
+		if which(s) {
+			ss = append(ss, s)
+		}
 	}
 	slices.SortFunc(ss, func(a, b pim.Schedule) int { return cmp.Compare(a.ID, b.ID) })
 	return ss
@@ -214,22 +215,21 @@ func (m *Model) backing(k pim.Key) (bs []pim.Backing) {
 		holders[e.Group] = true
 	}
 	scopes := append(m.wider(k), k.Scope)
-	for _, s := range m.sortedSchedules() {
-		if s.Kind == pim.Eligibility && s.Ending == pim.NotEnded && s.Key.Tenant == k.Tenant && s.Key.Provider == k.Provider &&
-			s.Key.Role == k.Role && holders[s.Key.Principal] && slices.Contains(scopes, s.Key.Scope) {
-			bs = append(bs, pim.Backing{Schedule: s, Version: m.versions[s.Key]})
-		}
+	for _, s := range m.schedulesWhere(func(s pim.Schedule) bool {
+		return s.Kind == pim.Eligibility && s.Ending == pim.NotEnded && s.Key.Tenant == k.Tenant && s.Key.Provider == k.Provider &&
+			s.Key.Role == k.Role && holders[s.Key.Principal] && slices.Contains(scopes, s.Key.Scope)
+	}) {
+		bs = append(bs, pim.Backing{Schedule: s, Version: m.versions[s.Key]})
 	}
 	return bs
 }
 
 func (m *Model) dependents(k pim.Key) (ds []pim.Dependent) {
-	for _, s := range m.sortedSchedules() {
+	for _, s := range m.schedulesWhere(func(s pim.Schedule) bool {
 		e, ok := m.schedules[rowOf(k.Tenant, s.Eligibility)]
-		if !ok || e.Key != k || e.Kind != pim.Eligibility || s.Key.Tenant != k.Tenant || s.Ending != pim.NotEnded ||
-			s.Type != pim.Activated {
-			continue
-		}
+		return ok && e.Key == k && e.Kind == pim.Eligibility && s.Key.Tenant == k.Tenant && s.Ending == pim.NotEnded &&
+			s.Type == pim.Activated
+	}) {
 		ds = append(ds, pim.Dependent{
 			Schedule: s, Version: m.versions[s.Key], Principal: m.principal(k.Tenant, s.Key.Principal),
 			Effects: m.openEffects(func(f pim.Effect) bool { return f.Tenant == k.Tenant && f.Schedule == s.ID }),
@@ -240,12 +240,13 @@ func (m *Model) dependents(k pim.Key) (ds []pim.Dependent) {
 
 func (m *Model) standings(t pim.TenantID) (ss []pim.Standing) {
 	all := pim.AdministratorsKey(t)
-	for _, s := range m.sortedSchedules() {
-		all.Principal = s.Key.Principal
+	for _, s := range m.schedulesWhere(func(s pim.Schedule) bool {
+		k := all
+		k.Principal = s.Key.Principal
 		o, ok := m.objects[rowOf(t, s.Key.Principal)]
-		if s.Key == all && s.Ending == pim.NotEnded && s.Type == pim.Assigned && ok && o.Kind == directory.KindUser && o.Enabled {
-			ss = append(ss, pim.Standing{Schedule: s.ID, Kind: s.Kind, During: s.Window})
-		}
+		return s.Key == k && s.Ending == pim.NotEnded && s.Type == pim.Assigned && ok && o.Kind == directory.KindUser && o.Enabled
+	}) {
+		ss = append(ss, pim.Standing{Schedule: s.ID, Kind: s.Kind, During: s.Window})
 	}
 	return ss
 }

@@ -214,7 +214,8 @@ func (f fields) compare(c store.Compare) (bool, error) {
 		return false, err
 	}
 	n := have.compare(want)
-	comparable := !have.none() && !want.none() // neither less nor greater where not
+	// Nothing is less or greater than none, and none is neither, but that no end is later than any.
+	comparable := !have.none() && !want.none() && (want.kind != endValue || want.number != math.MaxInt64)
 	switch c.Op {
 	case store.Eq:
 		return n == 0, nil
@@ -223,11 +224,11 @@ func (f fields) compare(c store.Compare) (bool, error) {
 	case store.Lt:
 		return comparable && n < 0, nil
 	case store.Le:
-		return n == 0 || comparable && n < 0, nil
+		return comparable && n <= 0, nil
 	case store.Gt:
 		return comparable && n > 0, nil
 	case store.Ge:
-		return n == 0 || comparable && n > 0, nil
+		return comparable && n >= 0, nil
 	case store.Prefix, store.Contains:
 		return f.within(have, want, c.Op)
 	}
@@ -456,7 +457,9 @@ func (m *Model) Live(ctx context.Context, now time.Time, schedules func(pim.Sche
 	if err != nil {
 		return err
 	}
-	ss, ls := kept(m.sortedSchedules()), []directory.Link{}
+	ss, ls := kept(m.schedulesWhere(func(s pim.Schedule) bool {
+		return s.Ending == pim.NotEnded && (s.Window.End.IsZero() || s.Window.End.After(now))
+	})), []directory.Link{}
 	for _, l := range m.links {
 		if l.Relation == directory.MemberOf {
 			ls = append(ls, l)
@@ -464,9 +467,6 @@ func (m *Model) Live(ctx context.Context, now time.Time, schedules func(pim.Sche
 	}
 	leave()
 	for _, s := range ss {
-		if s.Ending != pim.NotEnded || !s.Window.End.IsZero() && !s.Window.End.After(now) {
-			continue
-		}
 		if err := schedules(s); err != nil {
 			return err
 		}

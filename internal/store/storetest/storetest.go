@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}{
 		{"does what the model does", randomUse},
 		{"keeps every field", keepsEveryField},
+		{"keeps an activation", keepsAnActivation},
 		{"keeps instants in UTC to the microsecond", keepsInstants},
 		{"compares names without letter case and ids with it", comparesNames},
 		{"takes texts that databases do not", takesOddTexts},
@@ -144,7 +145,7 @@ func equal[T any](t *testing.T, what string, got, want T) {
 	}
 }
 
-func keepsEveryField(t *testing.T, s store.Store) {
+func keepsAnActivation(t *testing.T, s store.Store) {
 	c := Activation(caseKey(1), 0, "id", start())
 	c.Relies = []pim.Touch{{Key: caseKey(2)}}
 	c.Touches = []pim.Touch{{Key: caseKey(3)}}
