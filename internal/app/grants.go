@@ -371,7 +371,7 @@ func scheduleColumn(s pim.Schedule) func(store.Field) any {
 func instanceColumn(i pim.Instance) func(store.Field) any {
 	s := i.Schedule
 	return func(f store.Field) any {
-		switch f {
+		switch f { //nolint:exhaustive // the columns of schedules; any other is none
 		case store.FieldID:
 			return string(s.ID)
 		case store.FieldProvider:

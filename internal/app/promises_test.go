@@ -26,7 +26,7 @@ import (
 // life is one random life under way.
 type life struct {
 	*house
-	*rapid.T
+	rt     *rapid.T
 	tenant int
 	ledger *ledger
 }
@@ -104,7 +104,7 @@ func lives(t *testing.T, check func(*life)) {
 		h := newHouse(t, log)
 		rapid.Check(t, func(rt *rapid.T) {
 			next++
-			l := &life{house: h, T: rt, tenant: next, ledger: log}
+			l := &life{house: h, rt: rt, tenant: next, ledger: log}
 			h.settle(next)
 			l.begin()
 			for range rapid.IntRange(10, 30).Draw(rt, "steps") {
@@ -120,7 +120,7 @@ func (l *life) begin() {
 	l.editPolicy(billing, true, 8)
 	for _, whom := range []int{2, 4, 5, 11, 12} {
 		for _, r := range []pim.RoleID{vault, billing} {
-			hours := rapid.IntRange(1, 10).Draw(l.T, "eligible for hours")
+			hours := rapid.IntRange(1, 10).Draw(l.rt, "eligible for hours")
 			l.must(pim.Ask{By: l.as(l.tenant, 1), Action: pim.AdminAssign, Kind: pim.Eligibility, Justification: "on call",
 				Key: key(l.tenant, whom, r), Schedule: lasting(time.Duration(hours) * time.Hour)})
 		}
@@ -129,14 +129,14 @@ func (l *life) begin() {
 
 // step does one random thing.
 func (l *life) step() {
-	switch rapid.IntRange(0, 9).Draw(l.T, "step") {
+	switch rapid.IntRange(0, 9).Draw(l.rt, "step") {
 	case 0, 1:
-		l.pass(time.Duration(rapid.IntRange(1, 90).Draw(l.T, "minutes")) * time.Minute)
+		l.pass(time.Duration(rapid.IntRange(1, 90).Draw(l.rt, "minutes")) * time.Minute)
 	case 2:
 		l.tick()
 	case 3:
-		l.editPolicy(rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.T, "policy of"),
-			rapid.Bool().Draw(l.T, "approval"), rapid.IntRange(1, 8).Draw(l.T, "hours"))
+		l.editPolicy(rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.rt, "policy of"),
+			rapid.Bool().Draw(l.rt, "approval"), rapid.IntRange(1, 8).Draw(l.rt, "hours"))
 	case 4, 5:
 		l.answer()
 	default:
@@ -148,14 +148,14 @@ func (l *life) step() {
 func (l *life) try(a pim.Ask) bool {
 	_, err := l.Do(context.Background(), a)
 	if _, ok := errors.AsType[*pim.Refusal](err); err != nil && !ok {
-		l.T.Fatalf("%+v: fault: %v", a, err)
+		l.rt.Fatalf("%+v: fault: %v", a, err)
 	}
 	return err == nil
 }
 
 // ask makes a random request: half of them activations, which need some luck to be taken.
 func (l *life) ask() {
-	if rapid.Bool().Draw(l.T, "activate") {
+	if rapid.Bool().Draw(l.rt, "activate") {
 		l.activate()
 		return
 	}
@@ -163,48 +163,48 @@ func (l *life) ask() {
 		Action: rapid.SampledFrom([]pim.Action{
 			pim.AdminAssign, pim.AdminUpdate, pim.AdminRemove, pim.AdminRemove, pim.AdminExtend, pim.AdminRenew,
 			pim.SelfDeactivate, pim.SelfExtend, pim.SelfRenew,
-		}).Draw(l.T, "action"),
-		Kind:          rapid.SampledFrom([]pim.Kind{pim.Eligibility, pim.Eligibility, pim.Assignment}).Draw(l.T, "kind"),
+		}).Draw(l.rt, "action"),
+		Kind:          rapid.SampledFrom([]pim.Kind{pim.Eligibility, pim.Eligibility, pim.Assignment}).Draw(l.rt, "kind"),
 		Justification: "ticket 4711",
 	}
-	whom := rapid.SampledFrom([]int{1, 2, 3, 4, 5, 11, 12}).Draw(l.T, "whom")
+	whom := rapid.SampledFrom([]int{1, 2, 3, 4, 5, 11, 12}).Draw(l.rt, "whom")
 	by := whom
-	switch a.Action {
+	switch a.Action { //nolint:exhaustive // the others are asked by the person itself
 	case pim.AdminAssign, pim.AdminUpdate, pim.AdminRemove, pim.AdminExtend, pim.AdminRenew:
-		by = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(l.T, "by")
+		by = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(l.rt, "by")
 	case pim.SelfDeactivate:
 		a.Kind = pim.Assignment
 	}
 	a.By = l.as(l.tenant, by)
-	a.Key = key(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.T, "role"))
+	a.Key = key(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.rt, "role"))
 	a.Schedule = l.times()
 	l.try(a)
 }
 
 func (l *life) activate() {
-	whom := rapid.IntRange(2, 5).Draw(l.T, "activates")
-	a := l.activation(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing}).Draw(l.T, "role"),
-		time.Duration(rapid.IntRange(5, 480).Draw(l.T, "minutes"))*time.Minute)
-	if rapid.IntRange(0, 2).Draw(l.T, "narrower") == 0 {
+	whom := rapid.IntRange(2, 5).Draw(l.rt, "activates")
+	a := l.activation(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing}).Draw(l.rt, "role"),
+		time.Duration(rapid.IntRange(5, 480).Draw(l.rt, "minutes"))*time.Minute)
+	if rapid.IntRange(0, 2).Draw(l.rt, "narrower") == 0 {
 		a.Key.Scope = pim.AdministrativeUnit(id(l.tenant, 21))
 	}
-	if rapid.IntRange(0, 3).Draw(l.T, "later") == 0 {
-		a.Schedule.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.T, "start")) * time.Minute)
+	if rapid.IntRange(0, 3).Draw(l.rt, "later") == 0 {
+		a.Schedule.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.rt, "start")) * time.Minute)
 	}
 	l.try(a)
 }
 
 func (l *life) times() schedule.Info {
 	var in schedule.Info
-	if rapid.IntRange(0, 3).Draw(l.T, "later") == 0 {
-		in.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.T, "start")) * time.Minute)
+	if rapid.IntRange(0, 3).Draw(l.rt, "later") == 0 {
+		in.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.rt, "start")) * time.Minute)
 	}
-	switch rapid.IntRange(0, 2).Draw(l.T, "end") {
+	switch rapid.IntRange(0, 2).Draw(l.rt, "end") {
 	case 0:
 		in.Expiration.Kind = schedule.NoExpiration
 	case 1:
 		in.Expiration = schedule.Expiration{Kind: schedule.AfterDateTime,
-			End: l.Time().Add(time.Duration(rapid.IntRange(1, 900).Draw(l.T, "minutes")) * time.Minute)}
+			End: l.Time().Add(time.Duration(rapid.IntRange(1, 900).Draw(l.rt, "minutes")) * time.Minute)}
 	}
 	return in
 }
@@ -220,9 +220,9 @@ func (l *life) answer() {
 	if len(open) == 0 {
 		return
 	}
-	r := rapid.SampledFrom(open).Draw(l.T, "request")
-	l.try(pim.Ask{By: l.as(l.tenant, rapid.SampledFrom([]int{2, 3, 4, 5, 5, 5}).Draw(l.T, "answered by")), Request: r.ID, Key: r.Key, Kind: r.Kind,
-		Action:        rapid.SampledFrom([]pim.Action{pim.Approve, pim.Approve, pim.Deny, pim.Cancel}).Draw(l.T, "answer"),
+	r := rapid.SampledFrom(open).Draw(l.rt, "request")
+	l.try(pim.Ask{By: l.as(l.tenant, rapid.SampledFrom([]int{2, 3, 4, 5, 5, 5}).Draw(l.rt, "answered by")), Request: r.ID, Key: r.Key, Kind: r.Kind,
+		Action:        rapid.SampledFrom([]pim.Action{pim.Approve, pim.Approve, pim.Deny, pim.Cancel}).Draw(l.rt, "answer"),
 		Justification: "needed"})
 }
 
@@ -238,39 +238,39 @@ func (l *life) editPolicy(role pim.RoleID, approval bool, hours int) {
 		return nil
 	})
 	if _, ok := errors.AsType[*pim.Refusal](err); err != nil && !ok {
-		l.T.Fatal(err)
+		l.rt.Fatal(err)
 	}
 }
 
 func TestP1NothingWithoutRequestDecisionAndAudit(t *testing.T) {
 	lives(t, func(l *life) {
 		if len(l.ledger.untold) > 0 {
-			l.T.Fatalf("not in the audit log: %v", l.ledger.untold)
+			l.rt.Fatalf("not in the audit log: %v", l.ledger.untold)
 		}
 		told := map[pim.RequestID]bool{}
 		for _, e := range l.events(l.tenant) {
 			told[e.Request] = true
 			if back, err := audit.Decode(audit.Canonical(e)); err != nil || !cmp.Equal(back, e) {
-				l.T.Fatalf("the event %v does not survive the log: %v", e, err)
+				l.rt.Fatalf("the event %v does not survive the log: %v", e, err)
 			}
 		}
 		asked := map[pim.RequestID]pim.Request{}
 		for _, r := range l.requests(l.tenant) {
 			asked[r.ID] = r
 			if !told[r.ID] {
-				l.T.Fatalf("request %s is not in the audit log", r.ID)
+				l.rt.Fatalf("request %s is not in the audit log", r.ID)
 			}
 		}
 		schedules := map[pim.ScheduleID]bool{}
 		for _, s := range l.schedules(l.tenant) {
 			schedules[s.ID] = true
 			if _, ok := asked[s.Request]; !ok && s.Request != "" {
-				l.T.Fatalf("schedule %s has no request", s.ID)
+				l.rt.Fatalf("schedule %s has no request", s.ID)
 			}
 		}
 		for _, e := range l.effects(l.tenant) {
 			if !schedules[e.Schedule] {
-				l.T.Fatalf("effect %s has no schedule", e.ID)
+				l.rt.Fatalf("effect %s has no schedule", e.ID)
 			}
 		}
 	})
@@ -294,14 +294,14 @@ func TestP2AnActivationNeverOutlivesWhatItRestsOn(t *testing.T) {
 			}
 			r := asked[s.Request]
 			if most := r.Maximum.AddTo(s.Window.Start); s.Window.End.IsZero() || s.Window.End.After(most) {
-				l.T.Fatalf("activation %s lasts from %s to %s, past the maximum of %s", s.ID, s.Window.Start, s.Window.End, r.Maximum)
+				l.rt.Fatalf("activation %s lasts from %s to %s, past the maximum of %s", s.ID, s.Window.Start, s.Window.End, r.Maximum)
 			}
 			for _, at := range instants {
 				if at.Before(l.Time()) || !s.Holds(at) {
 					continue
 				}
 				if !all[s.Eligibility].Holds(at) {
-					l.T.Fatalf("activation %s holds at %s, its eligibility %+v does not", s.ID, at, all[s.Eligibility])
+					l.rt.Fatalf("activation %s holds at %s, its eligibility %+v does not", s.ID, at, all[s.Eligibility])
 				}
 			}
 		}
@@ -336,7 +336,7 @@ func TestP3FromTheInstantOfEndEveryNodeDenies(t *testing.T) {
 				got := l.Index.Check(at, access.Question{Tenant: s.Key.Tenant, Principal: h.principal,
 					Provider: pim.Directory, Role: h.role, Scope: h.scope})
 				if got.Held && !wide && len(got.Via) == 0 {
-					l.T.Fatalf("at %s the index says that %v is held by %s", at, h, got.Schedule)
+					l.rt.Fatalf("at %s the index says that %v is held by %s", at, h, got.Schedule)
 				}
 			}
 		}
@@ -356,12 +356,12 @@ func TestP5NobodyDecidesOnTheirOwnRequest(t *testing.T) {
 			for _, s := range r.Approval.Stages {
 				for _, d := range s.Decisions {
 					if same(d.By.Principal, r.Key.Principal) || same(d.By.Principal, r.By.Principal) {
-						l.T.Fatalf("%s decided on the request %s of %s", d.By.Principal, r.ID, r.Key.Principal)
+						l.rt.Fatalf("%s decided on the request %s of %s", d.By.Principal, r.ID, r.Key.Principal)
 					}
 				}
 			}
 			if r.Status == pim.Provisioned && len(r.Approval.Stages[0].Decisions) == 0 {
-				l.T.Fatalf("request %s was provisioned without a decision", r.ID)
+				l.rt.Fatalf("request %s was provisioned without a decision", r.ID)
 			}
 		}
 	})
@@ -373,7 +373,7 @@ func TestP6ThereIsAlwaysAnAdministrator(t *testing.T) {
 		k := pim.AdministratorsKey(tenantID(l.tenant)).Policy()
 		stored, err := l.Store.Policies(context.Background(), k.Tenant, []pim.RoleKey{k})
 		if err != nil {
-			l.T.Fatal(err)
+			l.rt.Fatal(err)
 		}
 		usable := func(at time.Time) bool {
 			return slices.ContainsFunc(schedules, func(s pim.Schedule) bool {
@@ -391,7 +391,7 @@ func TestP6ThereIsAlwaysAnAdministrator(t *testing.T) {
 		}
 		for _, at := range instants {
 			if !usable(at) {
-				l.T.Fatalf("at %s nobody can administer the tenant", at)
+				l.rt.Fatalf("at %s nobody can administer the tenant", at)
 			}
 		}
 	})
@@ -411,7 +411,7 @@ func TestP10NothingOfOneTenantTouchesAnother(t *testing.T) {
 		next := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			next++
-			l := &life{house: h, T: rt, tenant: next}
+			l := &life{house: h, rt: rt, tenant: next}
 			h.settle(next)
 			for range rapid.IntRange(1, 10).Draw(rt, "steps") {
 				l.ask()

@@ -134,7 +134,7 @@ func (o Op) holds(order int) bool {
 
 // fold lower-cases texts of the columns that compare without letter case.
 func fold(f Field, s string) string {
-	switch f {
+	switch f { //nolint:exhaustive // the others compare exactly
 	case FieldDisplayName, FieldPrincipalName, FieldMail, FieldMailNickname:
 		return strings.ToLower(s)
 	default:
