@@ -196,7 +196,7 @@ func TestStopIsTheEnd(t *testing.T) {
 // reachable is a folder that an unprivileged account can walk to; t.TempDir is not one when the test runs as root.
 func reachable(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "localpg-test-")
+	dir, err := os.MkdirTemp("/tmp", "localpg-test-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
