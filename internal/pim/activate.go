@@ -180,7 +180,7 @@ func tooShort(w schedule.Window) error {
 		length = w.Length.AddTo(w.Start)
 	}
 	if !w.End.IsZero() && length.Sub(w.Start) < policy.MinimumDuration {
-		return refuse(TooShort, "scheduleInfo", "an active assignment lasts at least five minutes")
+		return refuse(TooShort, "schedule", "an active assignment lasts at least five minutes")
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (d *decision) change() error {
 		w.Start = old.Window.Start
 	}
 	if d.a.Action == AdminExtend && !laterEnd(w, old.Window) {
-		return refuse(InvalidSchedule, "scheduleInfo", "an extension ends later than what it extends")
+		return refuse(InvalidSchedule, "schedule", "an extension ends later than what it extends")
 	}
 	for _, s := range live[1:] {
 		if s.Window.Overlaps(w) {

@@ -94,11 +94,11 @@ func (d *decision) wellFormed() error {
 	case k.Tenant == "" || k.Provider == "":
 		return errors.New("the ask names no tenant or provider")
 	case k.Principal == "":
-		return refuse(InvalidRequest, "principalId", "the principal is missing")
+		return refuse(InvalidRequest, "principal", "the principal is missing")
 	case k.Role == "":
-		return refuse(InvalidRequest, "roleDefinitionId", "the role is missing")
+		return refuse(InvalidRequest, "role", "the role is missing")
 	case k.Scope == "":
-		return refuse(InvalidRequest, "directoryScopeId", "the scope is missing")
+		return refuse(InvalidRequest, "scope", "the scope is missing")
 	case d.a.Kind != Eligibility && d.a.Kind != Assignment:
 		return errors.New("the ask names neither eligibility nor assignment")
 	case d.a.Kind == Eligibility && (d.a.Action == SelfActivate || d.a.Action == SelfDeactivate):
@@ -113,7 +113,7 @@ func (d *decision) mayAsk() error {
 	}
 	if d.a.Action.self() {
 		if d.a.By.App() || d.a.By.Principal != d.a.Key.Principal {
-			return refuse(Forbidden, "principalId", "only the person concerned can ask for this")
+			return refuse(Forbidden, "principal", "only the person concerned can ask for this")
 		}
 		return nil
 	}
@@ -131,13 +131,13 @@ func (d *decision) actorCounts() bool {
 func (d *decision) known() error {
 	switch {
 	case d.c.Role.ID == "" || !d.c.Role.Enabled:
-		return refuse(UnknownRole, "roleDefinitionId", "the role definition does not exist or is disabled")
+		return refuse(UnknownRole, "role", "the role definition does not exist or is disabled")
 	case d.c.Principal.ID == "":
-		return refuse(UnknownPrincipal, "principalId", "the principal does not exist")
+		return refuse(UnknownPrincipal, "principal", "the principal does not exist")
 	case !d.c.ScopeKnown:
-		return refuse(InvalidScope, "directoryScopeId", "the scope does not exist")
+		return refuse(InvalidScope, "scope", "the scope does not exist")
 	case d.a.Key.Provider == Directory && d.a.Action != AdminRemove && !d.c.Role.takes(d.a.Key.Scope):
-		return refuse(InvalidScope, "directoryScopeId", "the role cannot be assigned at such a scope")
+		return refuse(InvalidScope, "scope", "the role cannot be assigned at such a scope")
 	}
 	return nil
 }
@@ -150,9 +150,9 @@ func (d *decision) suitable() error {
 	p := d.c.Principal
 	switch {
 	case p.Kind == GroupPrincipal && !p.RoleAssignable:
-		return refuse(Unsuitable, "principalId", "the group cannot be assigned to roles")
+		return refuse(Unsuitable, "principal", "the group cannot be assigned to roles")
 	case p.Kind == ServicePrincipal && d.a.Kind == Eligibility:
-		return refuse(Unsuitable, "principalId", "a service principal cannot activate, so it cannot be eligible")
+		return refuse(Unsuitable, "principal", "a service principal cannot activate, so it cannot be eligible")
 	}
 	return nil
 }

@@ -41,8 +41,6 @@ const (
 	AlreadyDecided Code = "already decided"
 	// JustificationMissing: an approver has to give a reason.
 	JustificationMissing Code = "justification missing"
-	// ClockBackwards: the clock jumped back; grants wait, ends do not.
-	ClockBackwards Code = "clock backwards"
 )
 
 // PolicyRule names a family of policy rules that can fail.
@@ -66,7 +64,8 @@ type Failure struct {
 // Refusal is the rules' no. People may see it; nothing changed.
 type Refusal struct {
 	Code Code
-	// Field is the member of the ask that is wrong, if one is.
+	// Field is the part of the ask that is wrong, if one is, in the core's words: principal, role, scope, action,
+	// justification, or the path of a schedule.Error. Dialects give it their own name.
 	Field  string
 	Detail string
 	// Failures are the policy rules that failed, all of them.

@@ -82,7 +82,6 @@ func refusals() map[pim.Code]told {
 		pim.NotCancelable:        {bad, "RequestCannotBeCancelled", "The request is in a final state and cannot be cancelled.", false},
 		pim.AlreadyDecided:       {http.StatusConflict, "Conflict", "The approval was decided already.", false},
 		pim.JustificationMissing: {bad, "InvalidRequest", "Justification is required.", false},
-		pim.ClockBackwards:       {http.StatusServiceUnavailable, "ServiceUnavailable", "The service cannot decide now. Please retry later.", false},
 	}
 }
 
@@ -105,9 +104,6 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 	case t.detailed && r.Detail != "":
 		p.message += " " + sentence(r.Field, r.Detail)
 	}
-	if p.status == http.StatusServiceUnavailable {
-		p.header.Set("Retry-After", api.Retry())
-	}
 	return p
 }
 
@@ -115,7 +111,27 @@ func sentence(field, detail string) string {
 	if field == "" {
 		return detail
 	}
-	return field + ": " + detail
+	return member(field) + ": " + detail
+}
+
+// members are Graph's names for the parts of an ask that a refusal can name.
+func members() map[string]string {
+	return map[string]string{
+		"principal": "principalId", "role": "roleDefinitionId", "scope": "directoryScopeId", "schedule": "scheduleInfo",
+		"start": "scheduleInfo/startDateTime", "expiration": "scheduleInfo/expiration",
+		"expiration.end": "scheduleInfo/expiration/endDateTime", "expiration.duration": "scheduleInfo/expiration/duration",
+	}
+}
+
+// member is Graph's name for a part of an ask.
+func member(field string) string {
+	if name, ok := members()[field]; ok {
+		return name
+	}
+	if strings.HasPrefix(field, "recurrence") {
+		return "scheduleInfo/" + strings.ReplaceAll(field, ".", "/")
+	}
+	return field
 }
 
 func failed(list []pim.Failure, rule pim.PolicyRule) bool {
@@ -132,28 +148,9 @@ func failed(list []pim.Failure, rule pim.PolicyRule) bool {
 func policyFailures(list []pim.Failure) string {
 	words := make([]string, len(list))
 	for i, f := range list {
-		words[i] = string(f.Rule) + " - " + failureReason(f)
+		words[i] = string(f.Rule) + " - " + f.Reason
 	}
 	return strings.Join(words, ", ")
-}
-
-func failureReason(f pim.Failure) string {
-	if f.Reason != "" {
-		return f.Reason
-	}
-	switch f.Rule {
-	case pim.ExpirationRule:
-		return "The duration in the request is greater than maximum allowed duration"
-	case pim.JustificationRule:
-		return "Justification is required"
-	case pim.MFARule:
-		return "Multi-factor authentication is required"
-	case pim.TicketingRule:
-		return "Ticket information is required"
-	case pim.EligibilityRule:
-		return "No valid eligibility was found"
-	}
-	return "The rule failed"
 }
 
 // Problem prints an error as Graph does.
