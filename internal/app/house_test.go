@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -17,7 +18,15 @@ import (
 	"portcullis/internal/store/sqlstore"
 )
 
-func TestMain(m *testing.M) { localpgtest.Main(m) }
+// usualLives is how many random lives are led for each promise and engine; -rapid.checks asks for more.
+const usualLives = "40"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", usualLives); err != nil {
+		panic(err) // rapid has no such flag any more
+	}
+	localpgtest.Main(m) // parses the command line, which wins
+}
 
 // engines are the stores that every promise is kept on.
 var engines = map[string]func(testing.TB) store.Store{
@@ -27,7 +36,10 @@ var engines = map[string]func(testing.TB) store.Store{
 
 func onBoth(t *testing.T, test func(*testing.T, store.Store)) {
 	for name, open := range engines {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
 	}
 }
 
@@ -118,14 +130,10 @@ func (h *house) settle(tenant int) {
 	if err := h.Store.Commit(context.Background(), c); err != nil {
 		h.Fatal(err)
 	}
-	h.reload()
-}
-
-// reload fills the access index anew, as a start does.
-func (h *house) reload() {
-	h.Helper()
-	if err := h.Load(context.Background()); err != nil {
-		h.Fatal(err)
+	// What a start would load; loading all tenants anew for each would take the longer the more there are.
+	h.Index.Apply(c.Schedules)
+	for _, l := range c.Links {
+		h.Index.Link([]access.Edge{{Tenant: l.Tenant, Membership: pim.Membership{Group: l.From, Member: l.To, During: l.During}}})
 	}
 }
 

@@ -311,7 +311,7 @@ func (s *Server) openWorker(context.Context) error {
 	}
 	s.worker = &worker.Worker{
 		App: s.App, Store: s.Store, Connectors: s.doors, Holder: app.NewID(),
-		Now: s.clock.Now, Offset: s.clock.Offset, Log: s.Log,
+		Now: s.App.Time, Offset: s.clock.Offset, Log: s.Log,
 	}
 	return nil
 }

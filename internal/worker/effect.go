@@ -58,7 +58,8 @@ func (d *dispatcher) await(ctx context.Context, next time.Time) (claim bool, _ t
 	case <-timer.C:
 		return true, next
 	case <-d.signals.effects:
-		return rest(ctx, d.last), next
+		// Another look, but not before the lull is over. What is in hand goes on meanwhile: doors shall not wait for it.
+		return false, sooner(next, d.now().Add(max(0, lull-time.Since(d.last))))
 	case r := <-d.done:
 		d.finish(r)
 		// Nothing needs to be read to know when this one is due again, unless it was changed meanwhile.
