@@ -52,14 +52,17 @@ func (s *Store) complete(q rowsQuestion) string {
 
 // Case implements store.Cases.
 func (s *Store) Case(ctx context.Context, n pim.Need) (pim.Case, error) {
-	cs, err := s.cases(ctx, []pim.Need{n})
-	if err == nil && cs[0].Key == (pim.Key{}) {
+	if err := ctx.Err(); err != nil {
+		return pim.Case{}, s.fault("read a case", err)
+	}
+	c, err := s.gathering.read(ctx, n, s.cases)
+	if err == nil && c.Key == (pim.Key{}) {
 		err = store.ErrNotFound
 	}
 	if err != nil {
 		return pim.Case{}, s.fault("read a case", err)
 	}
-	return cs[0], nil
+	return c, nil
 }
 
 // Cases implements store.Cases.
@@ -71,7 +74,7 @@ func (s *Store) Cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error)
 func (s *Store) cases(ctx context.Context, needs []pim.Need) ([]pim.Case, error) {
 	r := &reading{texts: &s.texts, needs: needs, cases: make([]pim.Case, len(needs))}
 	for i, n := range needs {
-		if n.Request == "" && n.Schedule == "" {
+		if n.Request == "" && n.Schedule == "" || n.Key.Principal != "" {
 			r.cases[i].Key = n.Key
 		}
 	}
@@ -127,7 +130,7 @@ func keyedRow(n int, k pim.Key) []any {
 	return append([]any{int64(n), string(k.Tenant)}, keyValues(k)...)
 }
 
-// keysByID finds the keys of the requests or schedules that needs name.
+// keysByID finds the keys of the requests or schedules that needs name without a whole key.
 func (r *reading) keysByID(table string) rowsQuestion {
 	q := rowsQuestion{
 		columns: append([]column{{"n", number}}, texts("tenant", "id")...),
@@ -142,7 +145,7 @@ func (r *reading) keysByID(table string) rowsQuestion {
 			}
 			return err
 		}}
-	q.rows = r.named(table == "requests", func(int) bool { return true })
+	q.rows = r.named(table == "requests", func(n int) bool { return r.needs[n].Key.Principal == "" })
 	return q
 }
 
@@ -561,6 +564,10 @@ func (r *reading) complete() {
 			continue
 		}
 		c := &r.cases[i]
+		if !holdsNamed(n, c) {
+			*c = pim.Case{}
+			continue
+		}
 		k := c.Key
 		if o, ok := r.found[objectID{k.Tenant, k.Principal}]; ok {
 			c.Principal = o.Principal()
@@ -578,6 +585,18 @@ func (r *reading) complete() {
 		if !n.Clock {
 			r.completePeople(n, c)
 		}
+	}
+}
+
+// holdsNamed says whether what a need names is there and has the case's key.
+func holdsNamed(n pim.Need, c *pim.Case) bool {
+	switch {
+	case n.Request != "":
+		return slices.ContainsFunc(c.Requests, func(q pim.Request) bool { return q.ID == n.Request && q.Key == c.Key })
+	case n.Schedule != "":
+		return slices.ContainsFunc(c.Schedules, func(s pim.Schedule) bool { return s.ID == n.Schedule && s.Key == c.Key })
+	default:
+		return true
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -126,7 +127,13 @@ func (c *compiler) compare(f store.Compare) (string, error) {
 		return c.compareNone(col, f.Op, v), nil
 	}
 	operator := [...]string{"", "=", "<>", "<", "<=", ">", ">="}[f.Op]
-	s := col.column + " " + operator + " " + c.bind(v)
+	var s string
+	if n, ok := v.(int64); ok && col.typ == numeric {
+		// There are few values, and an index on a part of the rows is of use only where the plan knows which.
+		s = col.column + " " + operator + " " + strconv.FormatInt(n, 10)
+	} else {
+		s = col.column + " " + operator + " " + c.bind(v)
+	}
 	// None lies before every value as it is stored, but is not less than one.
 	if f.Op == store.Lt || f.Op == store.Le {
 		switch col.typ {

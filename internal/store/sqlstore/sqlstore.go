@@ -5,7 +5,7 @@
 //
 // Writes are gathered: commits that arrive while others are written wait a moment and are then written together. On
 // SQLite that is one transaction with a savepoint for each; on PostgreSQL one pipelined batch in one round trip, whose
-// number of statements does not grow with the group. A commit on its own is written at once.
+// number of statements does not grow with the group. A commit on its own is written at once. Cases are read likewise.
 package sqlstore
 
 import (
@@ -36,6 +36,7 @@ type Store struct {
 	closed atomic.Bool
 	// texts are those of the questions that make a case, by name; completed are texts with their table of arguments.
 	texts, completed sync.Map
+	gathering        *gathering
 }
 
 var _ store.Store = (*Store)(nil)
@@ -62,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: db, log: log}, nil
+	return &Store{db: db, log: log, gathering: newGathering()}, nil
 }
 
 // Close waits for the commits that are being written and ends all connections. Every later call fails with
@@ -71,6 +72,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.gathering.close()
 	return s.db.close()
 }
 

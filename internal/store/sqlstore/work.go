@@ -16,24 +16,27 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]store.Due,
 	var due []store.Due
 	var next time.Time
 	at := stamp(now)
-	read := func(into func(id string) store.Due) func(scan) error {
-		return func(row scan) error {
-			var t int64
-			var tenant, id string
-			if err := row(&t, &tenant, &id); err != nil {
-				return err
-			}
-			d := into(id)
-			d.At, d.Tenant = instant(t), pim.TenantID(tenant)
-			due = append(due, d)
-			return nil
-		}
+	list := func(table string, into func(id string) store.Due) question {
+		return question{
+			sql: "SELECT due, id, tenant, provider, scope, role, principal FROM " + table +
+				" WHERE due IS NOT NULL AND due <= $1 ORDER BY due, tenant, id LIMIT $2",
+			args: []any{at, int64(limit)},
+			each: func(row scan) error {
+				var t int64
+				var id string
+				var k keyCells
+				if err := row(&t, &id, &k.tenant, &k.provider, &k.scope, &k.role, &k.principal); err != nil {
+					return err
+				}
+				d := into(id)
+				d.At, d.Key = instant(t), k.key()
+				due = append(due, d)
+				return nil
+			}}
 	}
 	err := s.db.ask(ctx,
-		question{"SELECT due, tenant, id FROM schedules WHERE due IS NOT NULL AND due <= $1 ORDER BY due, tenant, id LIMIT $2",
-			[]any{at, int64(limit)}, read(func(id string) store.Due { return store.Due{Schedule: pim.ScheduleID(id)} })},
-		question{"SELECT due, tenant, id FROM requests WHERE due IS NOT NULL AND due <= $1 ORDER BY due, tenant, id LIMIT $2",
-			[]any{at, int64(limit)}, read(func(id string) store.Due { return store.Due{Request: pim.RequestID(id)} })},
+		list("schedules", func(id string) store.Due { return store.Due{Schedule: pim.ScheduleID(id)} }),
+		list("requests", func(id string) store.Due { return store.Due{Request: pim.RequestID(id)} }),
 		nextQuestion("schedules", "due", at, &next),
 		nextQuestion("requests", "due", at, &next),
 	)
