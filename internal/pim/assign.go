@@ -173,6 +173,14 @@ func (d *decision) undermine(dep Dependent) {
 	e.Principal, e.Reason = dep.Principal, "the eligibility it rested on was removed or shortened"
 	e.Start, e.End = ended.Window.Start, d.now
 	d.out.Events = append(d.out.Events, e)
+	if dep.Request == nil {
+		return
+	}
+	r := *dep.Request
+	r.Status, r.Completed, r.Due = Failed, d.now, time.Time{}
+	d.out.More = append(d.out.More, r)
+	e.ID, e.Activity, e.Action, e.Success = EventID(d.newID()), FailedRequest, r.Action, false
+	d.out.Events = append(d.out.Events, e)
 }
 
 // touch notes that another case changes too.

@@ -8,9 +8,9 @@ import (
 // Need says which facts a decision rests on, so that a store can read them in one go.
 type Need struct {
 	Key Key
-	// Request is the one that the ask is about; the key is then taken from it.
+	// Request is the one that the ask is about; the key is then taken from it, and may be no more than the tenant.
 	Request RequestID
-	// Schedule is the one that the clock asks about; the key is then taken from it.
+	// Schedule is the one that the clock asks about; the key is then taken from it in the same way.
 	Schedule ScheduleID
 	// Actor is who asks: their groups matter where they decide.
 	Actor PrincipalID
@@ -69,6 +69,8 @@ type Dependent struct {
 	Version   int64
 	Principal Principal
 	Effects   []Effect
+	// Request is the one behind a planned activation, while it is open; else nil.
+	Request *Request
 }
 
 // Standing is one way in which an enabled user is, or can become, Global Administrator without anybody's help.

@@ -198,9 +198,9 @@ func TestRemovingAnEligibilityEndsWhatRestsOnIt(t *testing.T) {
 	s.As("root").Asks(pim.AdminRemove, pim.Eligibility, "ops", "Vault")
 	s.HoldsNot("amira", "Vault")
 	s.DoorIs("amira", "db", pim.Revoking)
+	s.Status("bo", "Vault", pim.Failed)
 	s.After("1h")
 	s.HoldsNot("bo", "Vault")
-	s.Status("bo", "Vault", pim.Failed)
 }
 
 func TestShorteningAnEligibilityShortensWhatRestsOnIt(t *testing.T) {

@@ -87,9 +87,11 @@ func (w *World) file(c *pim.Case, n pim.Need, s pim.Schedule) {
 		c.Backing = append(c.Backing, pim.Backing{Schedule: s})
 	}
 	if n.Dependents && s.Eligibility != "" && s.Ending == pim.NotEnded && w.Schedules[s.Eligibility].Key == k {
-		c.Dependents = append(c.Dependents, pim.Dependent{
-			Schedule: s, Principal: w.Principals[s.Key.Principal], Effects: w.effects(s.ID),
-		})
+		d := pim.Dependent{Schedule: s, Principal: w.Principals[s.Key.Principal], Effects: w.effects(s.ID)}
+		if r, ok := w.Requests[s.Request]; ok && r.Status.Open() {
+			d.Request = &r
+		}
+		c.Dependents = append(c.Dependents, d)
 	}
 	p := w.Principals[s.Key.Principal]
 	standing := s.Key.Role == pim.GlobalAdministrator && s.Key.Scope == pim.Everywhere && s.Ending == pim.NotEnded &&

@@ -250,7 +250,7 @@ func (r *reading) questions() []rowsQuestion {
 		r.climb(),
 		r.containers(),
 		r.backings(),
-		r.resting(), r.restingPeople(), r.restingEffects(),
+		r.resting(), r.restingPeople(), r.restingEffects(), r.restingRequests(),
 		r.administratorsVersion(), r.standings(),
 	}
 }
@@ -518,6 +518,22 @@ func (r *reading) restingEffects() rowsQuestion {
 			e, err := scanEffect(row, &n, &id)
 			d := r.dependent(n, id)
 			d.Effects = append(d.Effects, e)
+			return err
+		}}
+}
+
+func (r *reading) restingRequests() rowsQuestion {
+	return rowsQuestion{
+		columns: keyedColumns(), rows: r.dependents,
+		sql: r.text("restingRequests", func() string {
+			return "SELECT x.n, x.id, " + requestsTable().list("q.") + " FROM (SELECT v.n, a.id, a.tenant, a.request" + fromResting() +
+				") x CROSS JOIN requests q WHERE q.tenant = x.tenant AND q.id = x.request AND q.is_open"
+		}),
+		each: func(row scan) error {
+			var n int64
+			var id string
+			q, err := scanRequest(row, &n, &id)
+			r.dependent(n, id).Request = &q
 			return err
 		}}
 }

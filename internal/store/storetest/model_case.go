@@ -31,7 +31,7 @@ func compareDue(a, b store.Due) int {
 		}
 		return 0
 	}
-	return cmp.Or(a.At.Compare(b.At), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Tenant, b.Tenant),
+	return cmp.Or(a.At.Compare(b.At), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key.Tenant, b.Key.Tenant),
 		cmp.Compare(a.Schedule, b.Schedule), cmp.Compare(a.Request, b.Request))
 }
 
@@ -69,6 +69,9 @@ func (m *Model) read(n pim.Need) pim.Case {
 		k = m.schedules[rowOf(n.Key.Tenant, n.Schedule)].Key
 	}
 	c := pim.Case{Key: k}
+	if n.Key.Principal != "" && k != n.Key {
+		return pim.Case{}
+	}
 	if k == (pim.Key{}) {
 		return c
 	}
@@ -230,10 +233,14 @@ func (m *Model) dependents(k pim.Key) (ds []pim.Dependent) {
 		return ok && e.Key == k && e.Kind == pim.Eligibility && s.Key.Tenant == k.Tenant && s.Ending == pim.NotEnded &&
 			s.Type == pim.Activated
 	}) {
-		ds = append(ds, pim.Dependent{
+		d := pim.Dependent{
 			Schedule: s, Version: m.versions[s.Key], Principal: m.principal(k.Tenant, s.Key.Principal),
 			Effects: m.openEffects(func(f pim.Effect) bool { return f.Tenant == k.Tenant && f.Schedule == s.ID }),
-		})
+		}
+		if r, ok := m.requests[rowOf(k.Tenant, s.Request)]; ok && r.Status.Open() {
+			d.Request = &r
+		}
+		ds = append(ds, d)
 	}
 	return ds
 }
