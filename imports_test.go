@@ -51,8 +51,8 @@ const allowedImports = `
 	# Who is calling, and the dialects.
 	auth:               pim directory
 	idp:                pim directory store auth
-	api:                CORE directory access store auth app
 	api/odata:
+	api:                CORE directory access store auth app api/odata
 	api/graph:          CORE directory catalog store app auth api api/odata
 	api/native:         CORE access store app auth api api/odata
 

@@ -129,7 +129,7 @@ func (c *call) part(p partIn, status map[partID]int) *recorder {
 	rec := &recorder{header: http.Header{}}
 	for _, id := range p.DependsOn {
 		if status[id] >= http.StatusBadRequest {
-			rec.problem(c, &problem{status: http.StatusFailedDependency, code: "FailedDependency", message: "A request that this one depends on failed."})
+			rec.problem(c, &problem{Status: http.StatusFailedDependency, Code: "FailedDependency", Message: "A request that this one depends on failed."})
 			return rec
 		}
 	}
@@ -208,7 +208,8 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 func (r *recorder) problem(c *call, p *problem) {
 	r.header.Set("Content-Type", contentType(minimal))
-	r.status, r.body = p.status, envelope(c.Request, p)
+	a := p.Answer(c.Request, contentType(minimal))
+	r.status, r.body = a.Status, a.Body
 }
 
 // append writes the answer as a member of the batch's.

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"portcullis/internal/api"
-	"portcullis/internal/api/odata"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
@@ -19,28 +17,16 @@ import (
 )
 
 // problem is an error as it is told (reference graph-pim §10).
-type problem struct {
-	status  int
-	code    string
-	message string
-	header  http.Header
-}
+type problem = api.ODataError
 
-func (p *problem) Error() string { return p.code + ": " + p.message }
-
-// Shown marks the error as the caller's business, not the log's.
-func (p *problem) Shown() {}
-
-func badRequest(format string, args ...any) *problem {
-	return &problem{status: http.StatusBadRequest, code: "BadRequest", message: fmt.Sprintf(format, args...)}
-}
+func badRequest(format string, args ...any) *problem { return api.BadRequest(format, args...) }
 
 func unsupported(message string) *problem {
-	return &problem{status: http.StatusBadRequest, code: "Request_UnsupportedQuery", message: message}
+	return &problem{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery", Message: message}
 }
 
 func notFound(id string) *problem {
-	return &problem{status: http.StatusNotFound, code: "Request_ResourceNotFound", message: fmt.Sprintf(
+	return &problem{Status: http.StatusNotFound, Code: "Request_ResourceNotFound", Message: fmt.Sprintf(
 		"Resource '%.200s' does not exist or one of its queried reference-property objects are not present.", id)}
 }
 
@@ -91,18 +77,18 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 	if !ok { // a code that was added to the core alone
 		t = told{http.StatusBadRequest, "InvalidRoleAssignmentRequest", "The request was refused.", true}
 	}
-	p := &problem{status: t.status, code: t.code, message: t.message, header: http.Header{}}
+	p := &problem{Status: t.status, Code: t.code, Message: t.message, Header: http.Header{}}
 	switch {
 	case r.Code == pim.PolicyFailed:
-		p.message += policyFailures(r.Failures)
+		p.Message += policyFailures(r.Failures)
 		if failed(r.Failures, pim.MFARule) {
-			p.header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
+			p.Header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
 		}
 	case r.Code == pim.ContextMissing:
-		p.message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
-		p.header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
+		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
+		p.Header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
 	case t.detailed && r.Detail != "":
-		p.message += " " + sentence(r.Field, r.Detail)
+		p.Message += " " + sentence(r.Field, r.Detail)
 	}
 	return p
 }
@@ -155,26 +141,15 @@ func policyFailures(list []pim.Failure) string {
 
 // Problem prints an error as Graph does.
 func (s *Surface) Problem(r *api.Request, err error) api.Answer {
-	p := s.problemOf(r, err)
-	header := p.header
-	if header == nil {
-		header = http.Header{}
-	}
-	return api.Answer{Status: p.status, Type: contentType(minimal), Header: header, Body: envelope(r, p)}
+	return s.problemOf(r, err).Answer(r, contentType(minimal))
 }
 
 func (s *Surface) problemOf(r *api.Request, err error) *problem {
-	if p, ok := errors.AsType[*problem](err); ok {
-		return p
-	}
 	if f, ok := errors.AsType[*api.Fault](err); ok {
 		return fromFault(r, f)
 	}
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
 		return fromRefusal(refusal, r.FreshMFA)
-	}
-	if e, ok := errors.AsType[*odata.Error](err); ok {
-		return badRequest("Invalid query: %s.", e.Error())
 	}
 	if e, ok := errors.AsType[*policy.Error](err); ok {
 		code := pim.InvalidPolicy
@@ -189,48 +164,19 @@ func (s *Surface) problemOf(r *api.Request, err error) *problem {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return notFound(r.URL.Path)
-	case errors.Is(err, store.ErrCursor):
-		return badRequest("$skiptoken: not a token that this server gave for this list.")
 	case errors.Is(err, store.ErrConflict):
-		return &problem{status: http.StatusConflict, code: "Request_MultipleObjectsWithSameKeyValue", message: "Another object with the same name exists."}
-	case api.Temporary(err):
-		return &problem{status: http.StatusServiceUnavailable, code: "ServiceUnavailable",
-			message: "The service cannot answer now. Please retry again later.", header: http.Header{"Retry-After": {api.Retry()}}}
+		return &problem{Status: http.StatusConflict, Code: "Request_MultipleObjectsWithSameKeyValue", Message: "Another object with the same name exists."}
 	}
-	return &problem{status: http.StatusInternalServerError, code: "InternalServerError",
-		message: "An unexpected error occurred. Give the request id to the administrators of this server."}
+	return api.ODataErrorOf(err)
 }
 
-// fromFault tells what the frame refused.
+// fromFault tells what the frame refused: of a token without the scope PIM's sets in the nested form, which a client
+// takes apart.
 func fromFault(r *api.Request, f *api.Fault) *problem {
-	p := &problem{message: f.Detail, header: http.Header{}}
-	switch f.Problem {
-	case api.Unauthenticated:
-		p.status, p.code = http.StatusUnauthorized, "InvalidAuthenticationToken"
-		challenge := auth.Challenge{}
-		if bad, ok := errors.AsType[*auth.Error](f.Err); ok {
-			challenge = bad.Challenge()
-		}
-		p.header.Set("WWW-Authenticate", challenge.String())
-	case api.MissingPermission:
-		missingPermission(r, f, p)
-	case api.NoSuchAddress:
-		p.status, p.code = http.StatusNotFound, "ResourceNotFound"
-	case api.NoSuchMethod:
-		p.status, p.code = http.StatusMethodNotAllowed, "Request_BadRequest"
-		p.header.Set("Allow", strings.Join(f.Needs, ", "))
-	case api.TooLarge:
-		p.status, p.code = http.StatusRequestEntityTooLarge, "RequestEntityTooLarge"
-	case api.BadEncoding:
-		p.status, p.code = http.StatusUnsupportedMediaType, "UnsupportedMediaType"
-	case api.BadBody:
-		p.status, p.code = http.StatusBadRequest, "BadRequest"
-	case api.TooMany:
-		p.status, p.code, p.message = http.StatusTooManyRequests, "TooManyRequests", "Please retry again later."
-		p.header.Set("Retry-After", strconv.Itoa(max(1, int(f.RetryAfter/time.Second))))
-	case api.Broken:
-		p.status, p.code = http.StatusInternalServerError, "InternalServerError"
-		p.message = "An unexpected error occurred. Give the request id to the administrators of this server."
+	p := api.ODataErrorOf(f)
+	if f.Problem == api.MissingPermission && len(f.Needs) > 0 && ofPIM(r.URL.Path) {
+		p.Code = "UnknownError"
+		p.Message = string(mustJSON(nested{"PermissionScopeNotGranted", f.Detail, []string{}}))
 	}
 	return p
 }
@@ -242,47 +188,6 @@ type nested struct {
 	Annotations []string `json:"instanceAnnotations"`
 }
 
-// missingPermission tells of a token without the scope: PIM's sets in the nested form, which a client takes apart.
-func missingPermission(r *api.Request, f *api.Fault, p *problem) {
-	p.status, p.code = http.StatusForbidden, "Authorization_RequestDenied"
-	if len(f.Needs) > 0 {
-		p.header.Set("WWW-Authenticate", auth.Challenge{Code: auth.InsufficientScope, Scopes: f.Needs}.String())
-	}
-	if len(f.Needs) > 0 && ofPIM(r.URL.Path) {
-		p.code = "UnknownError"
-		p.message = string(mustJSON(nested{"PermissionScopeNotGranted", f.Detail, []string{}}))
-	}
-}
-
 func ofPIM(path string) bool {
 	return strings.Contains(path, "/roleManagement/directory/role") || strings.Contains(path, "/policies/roleManagement")
 }
-
-// The envelope of errors, which is the same for all of Graph.
-type (
-	errorEnvelope struct {
-		Error errorBody `json:"error"`
-	}
-	errorBody struct {
-		Code    string     `json:"code"`
-		Message string     `json:"message"`
-		Inner   innerError `json:"innerError"`
-	}
-	innerError struct {
-		Code            string `json:"code,omitempty"`
-		Date            string `json:"date"`
-		RequestID       string `json:"request-id"`
-		ClientRequestID string `json:"client-request-id"`
-		Status          string `json:"status,omitempty"`
-	}
-)
-
-func envelope(r *api.Request, p *problem) []byte {
-	inner := innerError{Date: r.Began.UTC().Format("2006-01-02T15:04:05"), RequestID: r.ID, ClientRequestID: r.ClientID}
-	if p.status == http.StatusTooManyRequests {
-		inner.Code, inner.Status = "429", "429"
-	}
-	return mustJSON(errorEnvelope{errorBody{p.code, p.message, inner}})
-}
-
-var _ api.Shown = (*problem)(nil)

@@ -301,10 +301,10 @@ func deleteRole(c *call) (api.Answer, error) {
 // roleProblem tells a refusal of an edit as plain directory calls do.
 func roleProblem(err error) error {
 	if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code == pim.InvalidRequest {
-		return &problem{status: http.StatusBadRequest, code: "Request_BadRequest", message: "The role definition cannot be changed so: " + sentence(r.Field, r.Detail) + "."}
+		return &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest", Message: "The role definition cannot be changed so: " + sentence(r.Field, r.Detail) + "."}
 	}
 	if errors.Is(err, store.ErrConflict) {
-		return &problem{status: http.StatusConflict, code: "RoleDefinitionExists", message: "A role definition with this name or id exists."}
+		return &problem{Status: http.StatusConflict, Code: "RoleDefinitionExists", Message: "A role definition with this name or id exists."}
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func (s *Surface) checkRole(r *api.Request) (api.Answer, error) {
 	}
 	role := o.id("role")
 	if role == "" {
-		return api.Answer{}, badRequest("The parameter 'role' is missing: the id of a role definition.")
+		return api.Answer{}, api.BadRequest("The parameter 'role' is missing: the id of a role definition.")
 	}
 	who := o.principal()
 	if who == "" {

@@ -99,7 +99,7 @@ func effectFilter(o options) (store.Filter, error) {
 	if name := o.values.Get("state"); name != "" {
 		state, ok := stateOf(name)
 		if !ok {
-			return nil, badRequest("The parameter 'state' must be pending, usable, revoking or gone.")
+			return nil, api.BadRequest("The parameter 'state' must be pending, usable, revoking or gone.")
 		}
 		where = append(where, store.Is(store.FieldState, int(state)))
 	}
@@ -110,7 +110,7 @@ func effectFilter(o options) (store.Filter, error) {
 	case "false":
 		where = append(where, store.Is(store.FieldStuck, false))
 	default:
-		return nil, badRequest("The parameter 'stuck' must be true or false.")
+		return nil, api.BadRequest("The parameter 'stuck' must be true or false.")
 	}
 	return where, nil
 }

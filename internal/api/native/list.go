@@ -39,13 +39,13 @@ func readOptions(r *api.Request, known ...string) (options, error) {
 	for key, list := range values {
 		name := strings.ToLower(strings.TrimPrefix(key, "$"))
 		if !oneOf(name, known) && !oneOf(name, []string{"top", "skiptoken"}) {
-			return options{}, badRequest("The parameter '%.60s' is not known here.", key)
+			return options{}, api.BadRequest("The parameter '%.60s' is not known here.", key)
 		}
 		if len(list) > 1 || o.values.Has(name) {
-			return options{}, badRequest("The parameter '%.60s' is given more than once.", key)
+			return options{}, api.BadRequest("The parameter '%.60s' is given more than once.", key)
 		}
 		if len(list[0]) > odata.MaxOption {
-			return options{}, badRequest("The parameter '%.60s' is too long.", key)
+			return options{}, api.BadRequest("The parameter '%.60s' is too long.", key)
 		}
 		o.values[name] = list
 	}
@@ -85,7 +85,7 @@ func (o options) page(q *store.Query) error {
 	if top := o.values.Get("top"); top != "" {
 		n, err := strconv.Atoi(top)
 		if err != nil || n < 1 {
-			return badRequest("The parameter 'top' must be a whole number from 1 to %d.", mostRows)
+			return api.BadRequest("The parameter 'top' must be a whole number from 1 to %d.", mostRows)
 		}
 		q.Limit = min(n, mostRows)
 	}
