@@ -332,7 +332,7 @@ func (w *wire) pass(d time.Duration) {
 		asks := make([]pim.Ask, len(due))
 		for i, d := range due {
 			asks[i] = pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Action: pim.ScheduleDue, Target: d.Schedule,
-				Request: d.Request, Key: pim.Key{Tenant: d.Tenant}}
+				Request: d.Request, Key: d.Key}
 			if d.Request != "" {
 				asks[i].Action = pim.RequestDue
 			}

@@ -31,8 +31,8 @@ type App struct {
 	Now func() time.Time
 	// NewID makes UUIDs; nil means random ones in the order of time (version 7).
 	NewID func() string
-	// Wake tells the worker that something may be due; nil means nobody.
-	Wake func()
+	// Wake tells the worker that something falls due at an instant; nil means nobody.
+	Wake func(at time.Time)
 	Log  *slog.Logger
 
 	clock clock
@@ -96,9 +96,31 @@ func (a *App) published(c store.Commit) {
 	a.Index.Apply(c.Schedules)
 	a.Index.Link(edges(c.Links))
 	a.Index.Unlink(edges(c.Unlinks))
-	if a.Wake != nil {
-		a.Wake()
+	if at := firstDue(c.Outcome); a.Wake != nil && !at.IsZero() {
+		a.Wake(at)
 	}
+}
+
+// firstDue is when the first of what an outcome plans is due; zero: nothing is.
+func firstDue(o pim.Outcome) (first time.Time) {
+	sooner := func(at time.Time) {
+		if first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
+	}
+	if o.Request != nil {
+		sooner(o.Request.Due)
+	}
+	for _, r := range o.More {
+		sooner(r.Due)
+	}
+	for _, s := range o.Schedules {
+		sooner(s.Due)
+	}
+	for _, e := range o.Effects {
+		sooner(e.Due)
+	}
+	return first
 }
 
 // refused audits a refusal and passes it on. A fault in the program passes as it is.

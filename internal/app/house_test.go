@@ -190,7 +190,7 @@ func (h *house) tick() {
 		asks := make([]pim.Ask, len(due))
 		for i, d := range due {
 			asks[i] = pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Action: pim.ScheduleDue, Target: d.Schedule,
-				Key: pim.Key{Tenant: d.Tenant}}
+				Key: d.Key}
 			if d.Request != "" {
 				asks[i].Action, asks[i].Request = pim.RequestDue, d.Request
 			}

@@ -68,6 +68,7 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 	if len(b.commits) == 0 {
 		return nil
 	}
+	var written []pim.Schedule
 	for n, err := range b.Store.CommitAll(ctx, b.commits) {
 		switch {
 		case errors.Is(err, store.ErrStale):
@@ -75,8 +76,9 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 		case err != nil:
 			errs[b.of[n]] = err
 		default:
-			b.Index.Apply(b.commits[n].Schedules)
+			written = append(written, b.commits[n].Schedules...)
 		}
 	}
+	b.Index.Apply(written)
 	return again
 }

@@ -115,7 +115,7 @@ func (s *Server) moveClock(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.clock.set(offset)
 	s.App.ResetClock()
-	s.wake()
+	s.wake(time.Time{})
 	s.Log.Info("the sample's clock was moved", "offset", offset)
 	return nil
 }

@@ -316,10 +316,10 @@ func (s *Server) openWorker(context.Context) error {
 	return nil
 }
 
-// wake tells the worker that something may be due.
-func (s *Server) wake() {
+// wake tells the worker that something falls due at an instant; zero: that the clock was moved.
+func (s *Server) wake(at time.Time) {
 	if s.worker != nil {
-		s.worker.Wake()
+		s.worker.Wake(at)
 	}
 }
 

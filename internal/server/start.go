@@ -212,7 +212,7 @@ func (s *Server) newestEntry(ctx context.Context) (time.Time, error) {
 
 const (
 	// lookForTenants is how soon a tenant that another process made is served.
-	lookForTenants = 2 * time.Second
+	lookForTenants = 15 * time.Second
 	// tidyEvery is how often what is over is forgotten.
 	tidyEvery = 10 * time.Minute
 	tidyLimit = 10_000

@@ -44,7 +44,7 @@ type Store interface {
 // Cases is the way of every decision: read once, commit once.
 type Cases interface {
 	// Case reads what a decision needs, as of one instant. ErrNotFound: the request or schedule that the need names is
-	// not there. Unknown principals, roles and scopes are no errors: the case says so with zero values. Built-in roles
+	// not there, or the need has a whole key with it, which saves a look, and that is not its key. Unknown principals, roles and scopes are no errors: the case says so with zero values. Built-in roles
 	// and doors are not in the store: the caller fills them in.
 	Case(context.Context, pim.Need) (pim.Case, error)
 	// Commit writes everything or nothing, and returns when it is durable. ErrStale: the case, one it touches or one it
@@ -53,7 +53,7 @@ type Cases interface {
 	// CommitAll writes several outcomes of different cases, each whole or not at all, and is for the clock's asks and
 	// imports. The result has one error, or nil, for each.
 	CommitAll(context.Context, []Commit) []error
-	// Cases reads many cases at once. A need whose request or schedule is not there gives a case with a zero Key.
+	// Cases reads many cases at once. A need for which Case says ErrNotFound gives a case with a zero Key.
 	Cases(context.Context, []pim.Need) ([]pim.Case, error)
 }
 
@@ -93,7 +93,7 @@ type Entry struct {
 // Due is something whose time has come.
 type Due struct {
 	At       time.Time
-	Tenant   pim.TenantID
+	Key      pim.Key        // of the schedule or request
 	Schedule pim.ScheduleID // one of both is set
 	Request  pim.RequestID
 }

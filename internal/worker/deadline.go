@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"portcullis/internal/pim"
@@ -15,16 +16,18 @@ func (w *Worker) runDeadlines(ctx context.Context) {
 	failures := 0
 	for {
 		last := time.Now()
+		w.signals.deadlines.sleeping(time.Time{})
 		next, err := d.runOnce(ctx, w.now())
-		delay := w.sleep(next)
 		if err != nil {
 			failures++
-			delay = min(w.limits().Poll, pause(firstPause, failures))
+			next = w.now().Add(pause(firstPause, failures))
 			w.failed(ctx, "read what is due", failures, err)
 		} else {
 			failures = 0
 		}
-		if !wait(ctx, delay, last, w.signals.deadlines) {
+		next = w.planned(next)
+		w.signals.deadlines.sleeping(next)
+		if !wait(ctx, w.sleep(next), last, w.signals.deadlines.heard) {
 			return
 		}
 	}
@@ -72,8 +75,8 @@ func (d *deadlines) runOnce(ctx context.Context, now time.Time) (next time.Time,
 		if len(ready) == 0 {
 			return sooner(next, again), nil
 		}
-		d.ask(ctx, now, ready)
-		raise(d.signals.effects)
+		d.askAll(ctx, now, ready)
+		d.signals.effects.raise(now)
 		if err := ctx.Err(); err != nil {
 			return time.Time{}, err
 		}
@@ -81,11 +84,15 @@ func (d *deadlines) runOnce(ctx context.Context, now time.Time) (next time.Time,
 	}
 }
 
-// read lists enough to find a full batch behind all that has to wait.
+// inHand is how many batches are asked at once: each is for the most part either read or written, and the database does
+// one while it does the other.
+const inHand = 2
+
+// read lists enough to find full batches behind all that has to wait.
 func (d *deadlines) read(ctx context.Context, now time.Time) ([]store.Due, time.Time, error) {
 	call, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return d.Store.Due(call, now, d.limits().Batch+len(d.asked))
+	return d.Store.Due(call, now, inHand*d.limits().Batch+len(d.asked))
 }
 
 // sort forgets what is no longer due, and returns what can be asked, and when the first of the others can.
@@ -101,7 +108,7 @@ func (d *deadlines) sort(now time.Time, due []store.Due) (ready []store.Due, aga
 				continue
 			}
 		}
-		if len(ready) < d.limits().Batch {
+		if len(ready) < inHand*d.limits().Batch {
 			ready = append(ready, one)
 		}
 	}
@@ -109,18 +116,44 @@ func (d *deadlines) sort(now time.Time, due []store.Due) (ready []store.Due, aga
 	return ready, again
 }
 
-func subjectOf(d store.Due) subject { return subject{d.Tenant, d.Schedule, d.Request} }
+func subjectOf(d store.Due) subject { return subject{d.Key.Tenant, d.Schedule, d.Request} }
 
-// ask makes asks. What is due still after that, with an error or without, is asked again after a pause.
-func (d *deadlines) ask(ctx context.Context, now time.Time, due []store.Due) {
-	asks := make([]pim.Ask, len(due))
-	for i, one := range due {
-		asks[i] = askOf(one)
+// askAll makes asks in batches that have no case in common. What would need one that is in another batch is left for the
+// next time. What is due still after it was asked, with an error or without, is asked again after a pause.
+func (d *deadlines) askAll(ctx context.Context, now time.Time, due []store.Due) {
+	var batches [inHand][]store.Due
+	in := make(map[pim.Key]int, len(due))
+	n := 0
+	for _, one := range due {
+		if len(batches[n]) == d.limits().Batch {
+			n++ // there are no more than fill them all
+		}
+		if other, taken := in[one.Key]; taken && other != n {
+			continue
+		}
+		in[one.Key] = n
+		batches[n] = append(batches[n], one)
 		k := subjectOf(one)
 		before := d.asked[k]
 		before.due, before.times = one.At, before.times+1
 		before.again = now.Add(pause(firstPause, before.times))
 		d.asked[k] = before
+	}
+	var all sync.WaitGroup
+	for _, b := range batches[1:] {
+		if len(b) > 0 {
+			all.Go(func() { d.ask(ctx, b) })
+		}
+	}
+	d.ask(ctx, batches[0])
+	all.Wait()
+}
+
+// ask makes the asks of a batch.
+func (d *deadlines) ask(ctx context.Context, due []store.Due) {
+	asks := make([]pim.Ask, len(due))
+	for i, one := range due {
+		asks[i] = askOf(one)
 	}
 	call, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -135,7 +168,7 @@ func (d *deadlines) ask(ctx context.Context, now time.Time, due []store.Due) {
 			unavailable++
 			continue
 		}
-		d.log().ErrorContext(ctx, "the clock's ask failed", "tenant", due[i].Tenant, "schedule", due[i].Schedule,
+		d.log().ErrorContext(ctx, "the clock's ask failed", "tenant", due[i].Key.Tenant, "schedule", due[i].Schedule,
 			"request", due[i].Request, "due", due[i].At, "error", err)
 	}
 	if unavailable > 0 && ctx.Err() == nil {
@@ -144,7 +177,7 @@ func (d *deadlines) ask(ctx context.Context, now time.Time, due []store.Due) {
 }
 
 func askOf(d store.Due) pim.Ask {
-	a := pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Key: pim.Key{Tenant: d.Tenant}}
+	a := pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Key: d.Key}
 	if d.Request != "" {
 		a.Action, a.Request = pim.RequestDue, d.Request
 		return a

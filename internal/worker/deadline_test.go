@@ -1,10 +1,12 @@
 package worker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,7 +54,7 @@ func TestTheClockAsksAtTheInstant(t *testing.T) {
 			}
 		}
 		for _, a := range h.asks.calls[1] {
-			want := pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Key: pim.Key{Tenant: "t"}, Action: pim.ScheduleDue, Target: "s2"}
+			want := pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Key: scheduleDue("", second).Key, Action: pim.ScheduleDue, Target: "s2"}
 			if a.Request != "" {
 				want.Action, want.Target, want.Request = pim.RequestDue, "", "r1"
 			}
@@ -70,10 +72,63 @@ func TestWakeInterruptsTheSleep(t *testing.T) {
 		h.after(time.Second)
 		at := time.Now().Add(5 * time.Second)
 		h.store.plan(scheduleDue("s", at))
-		w.Wake()
+		w.Wake(time.Now())
 		h.after(6 * time.Second)
 		if got := h.asks.asked("s"); len(got) != 1 || got[0].Sub(at) > 10*time.Microsecond {
 			t.Errorf("asked at %v, want at %v", got, at)
+		}
+	})
+}
+
+// What falls due after the worker looks anyway wakes nobody: most commits plan for hours ahead.
+func TestWhatIsDueLaterWakesNobody(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.store.plan(scheduleDue("s", time.Now().Add(30*time.Second)))
+		w, _ := h.worker("a", nil)
+		h.after(time.Second)
+		before := h.store.calls.Load()
+		for range 100 {
+			w.Wake(time.Now().Add(8 * time.Hour))
+			w.Wake(time.Now().Add(time.Minute))
+			h.after(10 * time.Millisecond)
+		}
+		if got := h.store.calls.Load() - before; got != 0 {
+			t.Errorf("got %d calls of the store, want none", got)
+		}
+		at := time.Now().Add(10 * time.Second)
+		h.store.plan(scheduleDue("sooner", at))
+		w.Wake(at)
+		h.after(11 * time.Second)
+		if got := h.asks.asked("sooner"); len(got) != 1 || got[0].Sub(at) > 10*time.Microsecond {
+			t.Errorf("asked at %v, want at %v", got, at)
+		}
+		before = h.store.calls.Load()
+		w.Wake(time.Time{})
+		h.after(time.Second)
+		if got := h.store.calls.Load() - before; got == 0 {
+			t.Error("the clock was moved, and the worker did not look")
+		}
+	})
+}
+
+// A commit that the worker's look may have missed wakes it even if it is due late: what is sooner is not known yet.
+func TestAWakeDuringALookIsHeard(t *testing.T) {
+	inHouse(t, func(h *house) {
+		w, _ := h.worker("a", nil)
+		h.after(time.Second)
+		at := time.Now().Add(time.Second)
+		settle := h.asks.follow
+		h.asks.follow = func(asks []pim.Ask) []error {
+			errs := settle(asks)
+			h.store.plan(scheduleDue("next", at.Add(5*time.Second)))
+			w.Wake(at.Add(5 * time.Second))
+			return errs
+		}
+		h.store.plan(scheduleDue("first", at))
+		w.Wake(at)
+		h.after(7 * time.Second)
+		if got := h.asks.asked("next"); len(got) == 0 || got[0].Sub(at.Add(5*time.Second)) > 10*time.Microsecond {
+			t.Errorf("asked at %v, want at %v", got, at.Add(5*time.Second))
 		}
 	})
 }
@@ -98,7 +153,7 @@ func TestManyWakesAreFewLooks(t *testing.T) {
 		h.after(time.Second)
 		before := h.store.calls.Load()
 		for range 1000 {
-			w.Wake()
+			w.Wake(time.Now())
 			h.after(time.Millisecond)
 		}
 		if got := h.store.calls.Load() - before; got > 220 {
@@ -107,17 +162,23 @@ func TestManyWakesAreFewLooks(t *testing.T) {
 	})
 }
 
-// Thousands of deadlines at once go in batches.
+// Thousands of deadlines at once go in batches, two at a time.
 func TestDeadlinesAreDrainedInBatches(t *testing.T) {
 	inHouse(t, func(h *house) {
 		at := time.Now().Add(time.Minute)
 		var all []pim.Schedule
 		for i := range 2500 {
-			all = append(all, scheduleDue(pim.ScheduleID(fmt.Sprint("s", i)), at))
+			s := scheduleDue(pim.ScheduleID(fmt.Sprint("s", i)), at)
+			s.Key.Principal = pim.PrincipalID(fmt.Sprint("p", i))
+			all = append(all, s)
 		}
 		h.store.plan(all...)
-		w, _ := h.worker("a", nil)
+		meeting := &meeting{clockAsks: h.asks, takes: time.Millisecond}
+		w, _ := h.worker("a", func(w *worker.Worker) { w.App = meeting })
 		h.after(time.Minute + time.Second)
+		if meeting.most != 2 {
+			t.Errorf("got %d batches in hand at once, want 2", meeting.most)
+		}
 		var got []int
 		for _, c := range h.asks.calls {
 			got = append(got, len(c))
@@ -127,6 +188,62 @@ func TestDeadlinesAreDrainedInBatches(t *testing.T) {
 		}
 		if got := w.Stats().Asked; got != 2500 {
 			t.Errorf("asked %d, want 2500", got)
+		}
+	})
+}
+
+// meeting takes a while for each batch, and notes how many are in hand at once, and whether they share a case.
+type meeting struct {
+	*clockAsks
+	takes  time.Duration
+	mu     sync.Mutex
+	now    int
+	most   int
+	inHand map[pim.Key]int
+	shared bool
+}
+
+func (m *meeting) DoAll(ctx context.Context, asks []pim.Ask) []error {
+	m.enter(asks, 1)
+	defer m.enter(asks, -1)
+	time.Sleep(m.takes)
+	return m.clockAsks.DoAll(ctx, asks)
+}
+
+func (m *meeting) enter(asks []pim.Ask, by int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now += by
+	m.most = max(m.most, m.now)
+	if m.inHand == nil {
+		m.inHand = map[pim.Key]int{}
+	}
+	of := map[pim.Key]bool{}
+	for _, a := range asks {
+		if of[a.Key] {
+			continue
+		}
+		of[a.Key] = true
+		m.inHand[a.Key] += by
+		m.shared = m.shared || m.inHand[a.Key] > 1
+	}
+}
+
+// Batches that are in hand at once have no case in common: they would spoil each other's commits.
+func TestBatchesAtOnceShareNoCase(t *testing.T) {
+	inHouse(t, func(h *house) {
+		var all []pim.Schedule
+		for i := range 100 {
+			s := scheduleDue(pim.ScheduleID(fmt.Sprint("s", i)), time.Now())
+			s.Key.Principal = pim.PrincipalID(fmt.Sprint("p", i%7))
+			all = append(all, s)
+		}
+		h.store.plan(all...)
+		meeting := &meeting{clockAsks: h.asks, takes: time.Millisecond}
+		w, _ := h.worker("a", func(w *worker.Worker) { w.App, w.Batch = meeting, 5 })
+		h.after(100 * time.Millisecond)
+		if got := w.Stats().Asked; got != 100 || meeting.most != 2 || meeting.shared {
+			t.Errorf("asked %d, want 100; %d batches at once, want 2; a case in both: %v", got, meeting.most, meeting.shared)
 		}
 	})
 }
@@ -192,7 +309,7 @@ func TestANewDeadlineDoesNotWaitForAnOldFailure(t *testing.T) {
 		h.asks.follow = settle
 		at := time.Now()
 		h.store.plan(scheduleDue("s", at))
-		w.Wake()
+		w.Wake(time.Now())
 		h.after(time.Second)
 		if got := h.asks.asked("s"); len(got) != failed+1 || got[failed].Sub(at) > 20*time.Millisecond {
 			t.Errorf("asked at %v, want once more at %v", got[failed:], at)

@@ -38,18 +38,20 @@ func (w *Worker) runEffects(ctx context.Context) {
 // look leases what is due, and says when to look again.
 func (d *dispatcher) look(ctx context.Context) time.Time {
 	d.last = time.Now()
+	d.signals.effects.sleeping(time.Time{})
 	next, err := d.claim(ctx, d.now())
 	if err != nil {
 		d.failures++
 		d.failed(ctx, "lease effects", d.failures, err)
-		return d.now().Add(pause(firstPause, d.failures))
+		return d.planned(d.now().Add(pause(firstPause, d.failures)))
 	}
 	d.failures = 0
-	return next
+	return d.planned(next)
 }
 
 // await returns when something has happened, and whether that needs another look.
 func (d *dispatcher) await(ctx context.Context, next time.Time) (claim bool, _ time.Time) {
+	d.signals.effects.sleeping(next)
 	timer := time.NewTimer(d.sleep(next))
 	defer timer.Stop()
 	select {
@@ -57,7 +59,7 @@ func (d *dispatcher) await(ctx context.Context, next time.Time) (claim bool, _ t
 		return false, next
 	case <-timer.C:
 		return true, next
-	case <-d.signals.effects:
+	case <-d.signals.effects.heard:
 		// Another look, but not before the lull is over. What is in hand goes on meanwhile: doors shall not wait for it.
 		return false, sooner(next, d.now().Add(max(0, lull-time.Since(d.last))))
 	case r := <-d.done:

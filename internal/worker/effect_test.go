@@ -71,7 +71,7 @@ func (h *house) worker(name string, change func(*worker.Worker)) (w *worker.Work
 
 func (h *house) wake() {
 	for _, w := range h.awake {
-		w.Wake()
+		w.Wake(time.Now())
 	}
 }
 
@@ -127,7 +127,7 @@ func TestP8GrantedThenGone(t *testing.T) {
 		h.after(time.Second)
 		start := time.Now()
 		e := h.effect("amira")
-		w.Wake()
+		w.Wake(time.Now())
 		h.after(20 * time.Millisecond)
 		got := h.is(e, pim.Usable, false)
 		if d := got.UsableAt.Sub(start); d < 0 || d > 20*time.Millisecond || !got.Due.IsZero() {
@@ -137,7 +137,7 @@ func TestP8GrantedThenGone(t *testing.T) {
 			t.Errorf("target: got %v, %v, want the end %v", until, ok, e.Until)
 		}
 		h.intend(pim.Revoking, got)
-		w.Wake()
+		w.Wake(time.Now())
 		h.after(20 * time.Millisecond)
 		if got := h.is(e, pim.Gone, false); got.GoneAt.IsZero() {
 			t.Error("gone without the time of the proof")
@@ -412,8 +412,8 @@ func TestAnotherIntentMeanwhile(t *testing.T) {
 		b, _ := h.worker("b", nil)
 		e := h.effect("amira")
 		for i := range 60 {
-			a.Wake()
-			b.Wake()
+			a.Wake(time.Now())
+			b.Wake(time.Now())
 			h.after(500 * time.Millisecond)
 			if i == 2 {
 				h.intend(pim.Revoking, h.store.effect(e))

@@ -60,7 +60,8 @@ type Worker struct {
 
 // Limits bound the work. Zero values mean what is said.
 type Limits struct {
-	// Batch is how many of the clock's asks are made at once: 1000.
+	// Batch is how many of the clock's asks are made together: 1000. Two batches are in hand at once, so that one is read
+	// while the other is written.
 	Batch int
 	// Lease is for how long an effect is this worker's: 30 s. It is given up before, so that no two have it in hand.
 	Lease time.Duration
@@ -124,30 +125,53 @@ func (w *Worker) Stats() Stats {
 	}
 }
 
-// signals wake the loops. One that is not heard yet is enough.
+// signals wake the loops.
 type signals struct {
 	once               sync.Once
-	deadlines, effects chan struct{}
+	deadlines, effects signal
 }
 
 func (s *signals) ready() *signals {
-	s.once.Do(func() { s.deadlines, s.effects = make(chan struct{}, 1), make(chan struct{}, 1) })
+	s.once.Do(func() { s.deadlines.heard, s.effects.heard = make(chan struct{}, 1), make(chan struct{}, 1) })
 	return s
 }
 
-func raise(c chan struct{}) {
+// signal wakes a loop. One that is not heard yet is enough.
+type signal struct {
+	heard chan struct{}
+	mu    sync.Mutex
+	// until is when the loop looks anyway, in PIM's time; zero: it is looking, and may have missed what was just written.
+	until time.Time
+}
+
+// sleeping says that the loop looks again at an instant; zero: that it begins to look.
+func (s *signal) sleeping(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.until = until
+}
+
+// raise wakes the loop unless it looks early enough anyway; zero: at once, whatever it waits for.
+func (s *signal) raise(at time.Time) {
+	s.mu.Lock()
+	early := !at.IsZero() && !s.until.IsZero() && !at.Before(s.until)
+	s.mu.Unlock()
+	if early {
+		return
+	}
 	select {
-	case c <- struct{}{}:
+	case s.heard <- struct{}{}:
 	default:
 	}
 }
 
-// Wake says that something may be due that was not planned before: something was committed, or the clock was moved. It
-// never waits, and may be called before Run.
-func (w *Worker) Wake() {
+// Wake says that something falls due at an instant of PIM's time that may not have been planned before, for something
+// was committed. Zero says that the clock itself was moved, so that anything may be due. It never waits, and may be
+// called before Run.
+func (w *Worker) Wake(at time.Time) {
 	s := w.signals.ready()
-	raise(s.deadlines)
-	raise(s.effects)
+	s.deadlines.raise(at)
+	s.effects.raise(at)
 }
 
 // ErrNoHolder says that the worker has no name to hold leases by.
@@ -201,13 +225,12 @@ func (w *Worker) log() *slog.Logger {
 	return w.Log
 }
 
-// sleep is how long to wait for what is due next in PIM's time; zero: nothing is planned.
-func (w *Worker) sleep(next time.Time) time.Duration {
-	poll := w.limits().Poll
-	if next.IsZero() {
-		return poll
-	}
-	return min(poll, max(0, next.Sub(w.now())))
+// planned is when to look again, in PIM's time, where next is due next; zero: nothing is.
+func (w *Worker) planned(next time.Time) time.Time { return sooner(next, w.now().Add(w.limits().Poll)) }
+
+// sleep is how long to wait for an instant of PIM's time, which may be set back meanwhile.
+func (w *Worker) sleep(until time.Time) time.Duration {
+	return min(w.limits().Poll, max(0, until.Sub(w.now())))
 }
 
 // lull is the least time between two looks that were asked for by Wake, so that a burst of commits does not make the

@@ -2,15 +2,22 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Plans that were made while the tables were almost empty use any index. PostgreSQL looks at tables anew a minute after
-// they have grown; a new tenant may have a hundred thousand rows by then. So the store itself has the tables looked at
-// whenever it has written five times as much as the last time.
+// they have grown; a new tenant may have a hundred thousand rows by then. So the store itself sees whether tables have
+// grown whenever it has written four times as much as the last time, and has those looked at that have. Tables that were
+// large before are left to PostgreSQL: to look at them takes most of a second, and changes no plan.
 const (
 	firstLook  = 200 // commits
-	growthStep = 5
+	growthStep = 4
+	// rest is the least time between two looks.
+	rest = 5 * time.Second
 )
 
 // growth counts commits and tells when to look.
@@ -41,26 +48,43 @@ func (g *growth) add(commits int) {
 func (e *postgresEngine) learn() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for {
+	go func() {
 		select {
 		case <-e.growth.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
 			return
 		case <-e.growth.look:
 		}
-		done := make(chan error, 1)
-		go func() {
-			_, err := e.lists.Exec(ctx, "ANALYZE tenants, cases, requests, schedules, effects, events, policies, objects, links")
-			done <- err
-		}()
-		select {
-		case err := <-done:
-			if err != nil {
-				e.log.Warn("the tables could not be looked at; queries may be slow for a minute", "error", err)
-			}
-		case <-e.growth.stop:
-			cancel()
-			<-done
-			return
+		if err := e.lookAtGrown(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("the tables could not be looked at; queries may be slow for a minute", "error", err)
 		}
+		pause := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
 	}
+}
+
+// lookAtGrown has tables looked at that have several times the pages they had when they were last.
+func (e *postgresEngine) lookAtGrown(ctx context.Context) error {
+	rows, err := e.lists.Query(ctx, `SELECT t.name FROM unnest($1::text[]) t(name) JOIN pg_class c ON c.oid = to_regclass(t.name)
+		WHERE pg_relation_size(c.oid) / current_setting('block_size')::int >= $2 * greatest(c.relpages, 1)`,
+		[]string{"tenants", "cases", "requests", "schedules", "effects", "events", "policies", "objects", "links"}, growthStep)
+	if err != nil {
+		return err
+	}
+	grown, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(grown) == 0 {
+		return err
+	}
+	_, err = e.lists.Exec(ctx, "ANALYZE "+strings.Join(grown, ", "))
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"portcullis/internal/pim"
@@ -15,36 +17,59 @@ import (
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]store.Due, time.Time, error) {
 	var due []store.Due
 	var next time.Time
-	at := stamp(now)
-	list := func(table string, into func(id string) store.Due) question {
-		return question{
-			sql: "SELECT due, id, tenant, provider, scope, role, principal FROM " + table +
-				" WHERE due IS NOT NULL AND due <= $1 ORDER BY due, tenant, id LIMIT $2",
-			args: []any{at, int64(limit)},
-			each: func(row scan) error {
-				var t int64
-				var id string
-				var k keyCells
-				if err := row(&t, &id, &k.tenant, &k.provider, &k.scope, &k.role, &k.principal); err != nil {
-					return err
-				}
-				d := into(id)
-				d.At, d.Key = instant(t), k.key()
-				due = append(due, d)
-				return nil
-			}}
-	}
-	err := s.db.ask(ctx,
-		list("schedules", func(id string) store.Due { return store.Due{Schedule: pim.ScheduleID(id)} }),
-		list("requests", func(id string) store.Due { return store.Due{Request: pim.RequestID(id)} }),
-		nextQuestion("schedules", "due", at, &next),
-		nextQuestion("requests", "due", at, &next),
-	)
+	err := s.db.ask(ctx, question{dueText, []any{stamp(now), int64(limit)}, func(row scan) error {
+		var what, t int64
+		var id string
+		var k keyCells
+		if err := row(&what, &t, &id, &k.tenant, &k.provider, &k.scope, &k.role, &k.principal); err != nil {
+			return err
+		}
+		switch d := (store.Due{At: instant(t), Key: k.key()}); what {
+		case dueLater:
+			next = earlier(next, d.At)
+		case dueSchedule:
+			d.Schedule = pim.ScheduleID(id)
+			due = append(due, d)
+		default:
+			d.Request = pim.RequestID(id)
+			due = append(due, d)
+		}
+		return nil
+	}})
 	if err != nil {
 		return nil, time.Time{}, s.fault("read what is due", err)
 	}
 	slices.SortStableFunc(due, func(a, b store.Due) int { return a.At.Compare(b.At) })
 	return due[:min(len(due), max(limit, 0))], next, nil
+}
+
+// What a row of dueText is.
+const (
+	dueSchedule = iota
+	dueRequest
+	dueLater
+)
+
+// dueText asks everything in one statement: it is what an idle worker asks now and then.
+var dueText = strings.Join([]string{
+	dueNow("schedules", dueSchedule), dueNow("requests", dueRequest), dueNext("schedules"), dueNext("requests"),
+}, " UNION ALL ")
+
+func dueNow(table string, what int) string {
+	return fmt.Sprintf(`SELECT * FROM (SELECT %d AS what, due, id, tenant, provider, scope, role, principal FROM %s
+		WHERE due IS NOT NULL AND due <= $1 ORDER BY due, tenant, id LIMIT $2) %[2]s_now`, what, table)
+}
+
+func dueNext(table string) string {
+	return fmt.Sprintf(`SELECT * FROM (SELECT %d AS what, due, '' AS id, tenant, provider, scope, role, principal FROM %s
+		WHERE due IS NOT NULL AND due > $1 ORDER BY due LIMIT 1) %[2]s_next`, dueLater, table)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // nextQuestion finds the earliest of a column after an instant, and keeps it if it is earlier than what next is.
@@ -58,9 +83,7 @@ func nextQuestion(table, column string, after int64, next *time.Time) question {
 			if err := row(&n); err != nil {
 				return err
 			}
-			if t := instant(n); next.IsZero() || t.Before(*next) {
-				*next = t
-			}
+			*next = earlier(*next, instant(n))
 			return nil
 		}}
 }

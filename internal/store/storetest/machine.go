@@ -251,6 +251,11 @@ func (m *machine) need(t *rapid.T, k pim.Key) pim.Need {
 		n.Request = pim.RequestID(m.id(t))
 	case 1:
 		n.Schedule = pim.ScheduleID(m.id(t))
+	default:
+		return n
+	}
+	if rapid.Bool().Draw(t, "by the tenant alone") {
+		n.Key = pim.Key{Tenant: k.Tenant}
 	}
 	return n
 }

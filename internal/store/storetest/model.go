@@ -341,10 +341,10 @@ func (m *Model) Due(ctx context.Context, now time.Time, limit int) ([]store.Due,
 	defer leave()
 	var all []store.Due
 	for _, s := range m.schedules {
-		all = append(all, store.Due{At: s.Due, Tenant: s.Key.Tenant, Schedule: s.ID})
+		all = append(all, store.Due{At: s.Due, Key: s.Key, Schedule: s.ID})
 	}
 	for _, r := range m.requests {
-		all = append(all, store.Due{At: r.Due, Tenant: r.Key.Tenant, Request: r.ID})
+		all = append(all, store.Due{At: r.Due, Key: r.Key, Request: r.ID})
 	}
 	var due []store.Due
 	var next time.Time

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"tells a stale case from a taken id", tellsStaleFromTaken},
 		{"commits many at once, each on its own", commitsMany},
 		{"reads many cases like single ones", readsManyCases},
+		{"reads what is named by the tenant or by its whole key", readsNamed},
 		{"leases an effect to one holder", leasesEffects},
 		{"gives a secret to one taker", givesSecretOnce},
 		{"swaps a credential once", swapsCredentialOnce},
@@ -547,6 +548,17 @@ func commitsMany(t *testing.T, s store.Store) {
 	if len(due) != p.Count || !next.IsZero() {
 		t.Errorf("got %d due and next %s, want %d and none", len(due), next, p.Count)
 	}
+	keys := map[pim.ScheduleID]pim.Key{}
+	for i, c := range cs {
+		if wanted[i] == nil {
+			keys[c.Schedules[0].ID] = c.Schedules[0].Key
+		}
+	}
+	for _, d := range due {
+		if k, ok := keys[d.Schedule]; ok && d.Key != k {
+			t.Errorf("schedule %s: got the key %+v, want %+v", d.Schedule, d.Key, k)
+		}
+	}
 }
 
 func readsManyCases(t *testing.T, s store.Store) {
@@ -557,6 +569,9 @@ func readsManyCases(t *testing.T, s store.Store) {
 		c.Objects = []directory.Object{User(tenant, caseKey(i).Principal)}
 		cs = append(cs, c)
 		n := pim.Need{Key: pim.Key{Tenant: tenant}, Schedule: c.Schedules[0].ID, Clock: true}
+		if i%3 == 1 {
+			n.Key = c.Key
+		}
 		if i%3 == 0 {
 			n = pim.Need{Key: c.Key, Backing: true, Dependents: true, Administrators: true, Actor: caseKey(i + 1).Principal}
 		}
@@ -582,6 +597,35 @@ func readsManyCases(t *testing.T, s store.Store) {
 	none, err := s.Cases(t.Context(), nil)
 	want(t, "no cases", err, nil)
 	equal(t, "no cases", none, nil)
+}
+
+func readsNamed(t *testing.T, s store.Store) {
+	k, other := caseKey(1), caseKey(2)
+	open, over := Activation(k, 0, "open", start()), Activation(k, 1, "over", start())
+	over.Request.Status, over.Schedules[0].Ending = pim.Revoked, pim.Removed
+	must(t, s, open, over, Activation(other, 0, "other", start()))
+	for _, c := range []store.Commit{open, over} {
+		request, schedule := pim.Need{Request: c.Request.ID}, pim.Need{Schedule: c.Schedules[0].ID, Clock: true}
+		for _, n := range []pim.Need{request, schedule} {
+			n.Key = pim.Key{Tenant: tenant}
+			byTenant, err := s.Case(t.Context(), n)
+			want(t, "by the tenant alone", err, nil)
+			if byTenant.Key != k || byTenant.Version != 2 {
+				t.Errorf("by the tenant alone: got %+v", byTenant)
+			}
+			n.Key = k
+			byKey, err := s.Case(t.Context(), n)
+			want(t, "by the whole key", err, nil)
+			equal(t, "by the whole key", byKey, byTenant)
+			n.Key = other
+			_, err = s.Case(t.Context(), n)
+			want(t, "by the key of another", err, store.ErrNotFound)
+		}
+	}
+	for _, n := range []pim.Need{{Key: k, Request: "nothing"}, {Key: k, Schedule: "nothing", Clock: true}} {
+		_, err := s.Case(t.Context(), n)
+		want(t, "not there", err, store.ErrNotFound)
+	}
 }
 
 func leasesEffects(t *testing.T, s store.Store) {
