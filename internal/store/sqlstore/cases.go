@@ -40,13 +40,20 @@ func (s *Store) askRows(ctx context.Context, questions ...rowsQuestion) error {
 	return s.db.ask(ctx, qs...)
 }
 
-// complete puts the table of arguments into a question's text, once for each text.
+// completed is a text that has its table of arguments.
+type completed struct {
+	text string
+	one  bool
+}
+
+// complete puts the table of arguments into a question's text, once for each text and number of rows.
 func (s *Store) complete(q rowsQuestion) string {
-	if t, ok := s.completed.Load(q.sql); ok {
+	key := completed{q.sql, len(q.rows) == 1}
+	if t, ok := s.completed.Load(key); ok {
 		return t.(string)
 	}
-	t := replaceRows(q.sql, s.db.source(q.columns))
-	s.completed.Store(q.sql, t)
+	t := replaceRows(q.sql, s.db.source(q.columns, key.one))
+	s.completed.Store(key, t)
 	return t
 }
 

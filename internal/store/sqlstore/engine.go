@@ -27,8 +27,8 @@ type engine interface {
 	commit(ctx context.Context, c *change) error
 	// commitAll writes many commits; the result has an error or nil for each.
 	commitAll(ctx context.Context, cs []*change) []error
-	// source is the SQL of a table v of arguments, for reading, and args are its arguments.
-	source(columns []column) string
+	// source is the SQL of a table v of arguments, of one row or of any number, for reading, and args are its arguments.
+	source(columns []column, one bool) string
 	args(columns []column, rows [][]any) ([]any, error)
 	// words returns a text with the engine's own words put in.
 	words(sql string) string

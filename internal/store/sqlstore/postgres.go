@@ -34,6 +34,12 @@ const (
 const plannerSettings = `SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET enable_seqscan = off;
 	SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan`
 
+// statementText names the text of a statement for one row, or for any number.
+type statementText struct {
+	*statement
+	one bool
+}
+
 // postgresEngine has two pools. Cases and commits are short and found by index alone, whatever the planner believes
 // about tables that have just been filled; lists are left to the planner.
 type postgresEngine struct {
@@ -46,7 +52,7 @@ type postgresEngine struct {
 	growth     growth
 
 	mu    sync.Mutex
-	texts map[*statement]string // of the commits' statements
+	texts map[statementText]string // of the commits' statements
 }
 
 func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, error) {
@@ -55,9 +61,11 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 		// The error of the parser hides the password, but may tell other parts of the URL: it is not passed on.
 		return nil, errors.New("the URL of the PostgreSQL database is not well formed")
 	}
-	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[*statement]string{}, log: log, growth: newGrowth()}
+	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[statementText]string{}, log: log, growth: newGrowth()}
 	for i := range e.statements {
-		e.texts[&e.statements[i]] = e.text(&e.statements[i])
+		for _, one := range []bool{false, true} {
+			e.texts[statementText{&e.statements[i], one}] = e.text(&e.statements[i], one)
+		}
 	}
 	if err := e.open(ctx, config, o.Readers); err != nil {
 		e.closePools()
@@ -161,11 +169,33 @@ func (e *postgresEngine) words(s string) string {
 	return strings.NewReplacer(shareWord, "FOR SHARE OF c", skipWord, "FOR UPDATE SKIP LOCKED", positionWord, "strpos").Replace(s)
 }
 
-// source makes a table v of one array for each column.
-func (e *postgresEngine) source(columns []column) string { return unnest(columns) }
+// source makes a table v of one array for each column. A single row is plain arguments, which cost half as much to run: a
+// caller who is alone has single rows only.
+func (e *postgresEngine) source(columns []column, one bool) string {
+	if one {
+		return values(columns)
+	}
+	return unnest(columns)
+}
 
 func (e *postgresEngine) args(columns []column, rows [][]any) ([]any, error) {
+	if len(rows) == 1 {
+		return rows[0][:len(columns):len(columns)], nil
+	}
 	return arrays(columns, rows)
+}
+
+// values is a table of one row.
+func values(columns []column) string {
+	cells := make([]string, len(columns))
+	for i, c := range columns {
+		cells[i] = fmt.Sprintf("$%d::%s", i+1, strings.TrimSuffix(c.kind.postgres(), "[]"))
+		if c.kind == text {
+			cells[i] += ` COLLATE "C"`
+		}
+		cells[i] += " AS " + c.name
+	}
+	return "(SELECT " + strings.Join(cells, ", ") + ") v"
 }
 
 // unnest gives its texts the collation of the tables, without which a recursive query does not go with them.
@@ -280,33 +310,39 @@ func (e *postgresEngine) apply(ctx context.Context, p plan) error {
 
 // text gives a statement its arrays of arguments. Where every row must have its effect, the statement divides by zero if
 // one has not: in a pipelined batch that is what makes all the rest fail.
-func (e *postgresEngine) text(s *statement) string {
+func (e *postgresEngine) text(s *statement, one bool) string {
+	key := statementText{s, one}
 	e.mu.Lock()
-	t, ok := e.texts[s]
+	t, ok := e.texts[key]
 	e.mu.Unlock()
 	if ok {
 		return t
 	}
-	t = e.words(replaceRows(s.text, unnest(s.columns)))
+	t = e.words(replaceRows(s.text, e.source(s.columns, one)))
 	if !s.exact {
 		return t
 	}
 	if !s.selects {
 		t += " RETURNING 1"
 	}
+	want := "1"
+	if !one {
+		want = "cardinality($1::" + s.columns[0].kind.postgres() + ")"
+	}
 	return "WITH done AS (" + t + `)
-		SELECT 1 / (CASE WHEN (SELECT count(*) FROM done) = cardinality($1::` + s.columns[0].kind.postgres() + `) THEN 1 ELSE 0 END)`
+		SELECT 1 / (CASE WHEN (SELECT count(*) FROM done) = ` + want + ` THEN 1 ELSE 0 END)`
 }
 
 // send writes a plan in one round trip and one transaction: a pipelined batch is one.
 func (e *postgresEngine) send(ctx context.Context, p plan) error {
 	b := &pgx.Batch{}
 	for _, s := range p {
-		args, err := arrays(s.columns, s.last())
+		rows := s.last()
+		args, err := e.args(s.columns, rows)
 		if err != nil {
 			return err
 		}
-		b.Queue(e.text(s.statement), args...)
+		b.Queue(e.text(s.statement, len(rows) == 1), args...)
 	}
 	if b.Len() == 0 {
 		return nil
@@ -469,7 +505,7 @@ func (e *postgresEngine) sift(ctx context.Context, members []*change) ([]error, 
 			return nil
 		}
 		args, err := e.args(columns, rows)
-		qs = append(qs, question{replaceRows(sql, e.source(columns)), args, each})
+		qs = append(qs, question{replaceRows(sql, e.source(columns, len(rows) == 1)), args, each})
 		return err
 	}
 	err := errors.Join(

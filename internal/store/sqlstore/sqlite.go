@@ -146,7 +146,7 @@ func (e *sqliteEngine) words(s string) string {
 }
 
 // source makes a table v of a JSON array of arrays.
-func (e *sqliteEngine) source(columns []column) string {
+func (e *sqliteEngine) source(columns []column, _ bool) string {
 	parts := make([]string, len(columns))
 	for i, c := range columns {
 		parts[i] = fmt.Sprintf("value->>%d AS %s", i, c.name)
