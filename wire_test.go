@@ -33,6 +33,7 @@ import (
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
 	"portcullis/internal/directory"
+	"portcullis/internal/idp"
 	"portcullis/internal/localpg/localpgtest"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -201,7 +202,7 @@ type wire struct {
 func newWire(t testing.TB, s store.Store, u *usage) *wire {
 	t.Helper()
 	w := &wire{TB: t, issuer: wireSigners(), vars: map[string]string{}, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), may: allPermissions(), caller: "grace", mfa: true}
-	w.app = &app.App{Store: s, Index: access.New(), Now: w.time}
+	w.app = &app.App{Store: s, Index: access.New(), Now: w.time, HashPassword: idp.HashPassword}
 	if err := w.app.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -216,15 +217,9 @@ func newWire(t testing.TB, s store.Store, u *usage) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	surface := counting{graph.New(w.app, s, wireRoles(w.app)), u}
+	surface := counting{graph.New(w.app, s, w.app), u}
 	w.handler = api.New(api.Options{Verifier: verifier, Callers: w.app}, surface)
 	return w
-}
-
-// wireRoles is the application's own editor of custom roles, if it has one.
-func wireRoles(a *app.App) graph.RoleEditor {
-	e, _ := any(a).(graph.RoleEditor)
-	return e
 }
 
 func (w *wire) time() time.Time {
@@ -734,7 +729,7 @@ func (w *wire) check(at string, words []string) {
 func TestGraphGuardsItsRoutes(t *testing.T) {
 	w := newWire(t, &storetest.Model{}, &usage{routes: map[string]int{}})
 	alice := w.vars["alice"]
-	for _, r := range graph.New(w.app, w.app.Store, wireRoles(w.app)).Routes() {
+	for _, r := range graph.New(w.app, w.app.Store, w.app).Routes() {
 		path := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(r.Pattern, alice)
 		path = strings.ReplaceAll(path, "filterByCurrentUser()", "filterByCurrentUser(on='principal')")
 		path = strings.ReplaceAll(path, "()", "(x='y')")

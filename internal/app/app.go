@@ -31,6 +31,8 @@ type App struct {
 	Now func() time.Time
 	// NewID makes UUIDs; nil means random ones in the order of time (version 7).
 	NewID func() string
+	// HashPassword makes the form in which a person's password is kept.
+	HashPassword func(string) (string, error)
 	// Wake tells the worker that something falls due at an instant; nil means nobody.
 	Wake func(at time.Time)
 	Log  *slog.Logger

@@ -135,3 +135,8 @@ func MayAudit(by Caller) bool {
 	return by.App() || holds(by, GlobalAdministrator, GlobalReader, SecurityAdministrator, SecurityReader,
 		ReportsReader, ComplianceAdministrator)
 }
+
+// MayWriteUsers says whether the caller may make accounts of people. An application does what its token permits.
+func MayWriteUsers(by Caller) bool {
+	return by.App() || holds(by, GlobalAdministrator, UserAdministrator)
+}

@@ -252,3 +252,30 @@ func TestWithTheWorkerStopped(t *testing.T) {
 	p.move("PT1H")
 	holds("at the end", false)
 }
+
+// TestAnAccountMadeByAProgramSignsIn: users can be made in the sample's domain.
+func TestAnAccountMadeByAProgramSignsIn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := &payroll{node: start(t, sampleOptions(dir))}
+	var err error
+	if p.manifest, err = sample.ReadManifest(dir); err != nil {
+		t.Fatal(err)
+	}
+	const password = "correct horse battery"
+	name := "new@" + p.manifest.Domain
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL()+"/v1.0/users", strings.NewReader(
+		`{"accountEnabled":true,"displayName":"New","mailNickname":"new","userPrincipalName":"`+name+`",
+		"passwordProfile":{"password":"`+password+`","forceChangePasswordNextSignIn":false}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+p.token(""))
+	r.Header.Set("Content-Type", "application/json")
+	if status, _, body := p.read(p.Do(r)); status != http.StatusCreated || strings.Contains(body, password) {
+		t.Fatalf("got %d %s", status, body)
+	}
+	p.manifest.People["new"] = sample.Person{UserPrincipalName: name, Password: password}
+	if status, body := p.as(p.token("new"), "/v1.0/me"); status != http.StatusOK || !strings.Contains(body, name) {
+		t.Errorf("the new account: got %d %s", status, body)
+	}
+}

@@ -234,7 +234,8 @@ func (s *Server) openApp(context.Context) error {
 	if s.options.Sample != nil {
 		s.clock.set(s.options.Sample.ClockOffset)
 	}
-	s.App = &app.App{Store: s.Store, Index: access.New(), Now: s.clock.Now, Wake: s.wake, Log: s.Log}
+	s.App = &app.App{Store: s.Store, Index: access.New(), Now: s.clock.Now, Wake: s.wake, Log: s.Log,
+		HashPassword: idp.HashPassword}
 	s.surfaces = surfaces(s.App, s.Store)
 	return nil
 }

@@ -39,12 +39,14 @@ type Application interface {
 	EditPolicy(context.Context, pim.Caller, pim.RoleKey, func(*policy.Rules) error) (policy.Policy, error)
 }
 
-// RoleEditor makes, changes and deletes custom role definitions. The edit is given the definition as it is and may be
+// Editor makes users, and makes, changes and deletes custom role definitions. The edit is given the definition as it is and may be
 // called again. Refusals: Forbidden, UnknownRole, and InvalidRequest for built-in roles and roles in use.
-type RoleEditor interface {
+type Editor interface {
 	CreateRole(ctx context.Context, by pim.Caller, t pim.TenantID, edit func(*directory.Object) error) (app.RoleDefinition, error)
 	UpdateRole(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.RoleID, edit func(*directory.Object) error) (app.RoleDefinition, error)
 	DeleteRole(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.RoleID) error
+	// CreateUser makes an account. Refusals: Forbidden, InvalidRequest, AlreadyThere.
+	CreateUser(ctx context.Context, by pim.Caller, t pim.TenantID, u app.NewUser) (directory.Object, error)
 }
 
 // Directory is who and what is there; a store.Store is one.
@@ -61,13 +63,13 @@ type Directory interface {
 type Surface struct {
 	app       Application
 	directory Directory
-	roles     RoleEditor
+	editor    Editor
 	kinds     [2]*kinds // v1.0 and beta
 }
 
-// New makes the surface. Without a RoleEditor custom role definitions can be read only.
-func New(a Application, d Directory, r RoleEditor) *Surface {
-	return &Surface{app: a, directory: d, roles: r, kinds: [2]*kinds{newKinds(false), newKinds(true)}}
+// New makes the surface. Without an Editor everything but PIM can be read only.
+func New(a Application, d Directory, r Editor) *Surface {
+	return &Surface{app: a, directory: d, editor: r, kinds: [2]*kinds{newKinds(false), newKinds(true)}}
 }
 
 var _ api.Surface = (*Surface)(nil)

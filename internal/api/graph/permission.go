@@ -41,6 +41,8 @@ func usersRead() api.Access {
 	return directoryRead("User.Read.All", "User.ReadBasic.All", "User.ReadWrite.All")
 }
 
+func usersWrite() api.Access { return both([]string{"User.ReadWrite.All"}, dirWrite) }
+
 func groupsRead() api.Access {
 	return directoryRead("GroupMember.Read.All", "Group.Read.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All")
 }

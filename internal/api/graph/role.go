@@ -267,7 +267,7 @@ func createRole(c *call) (api.Answer, error) {
 	if in.DisplayName == nil || in.IsEnabled == nil || in.RolePermissions == nil {
 		return api.Answer{}, badRequest("displayName, isEnabled and rolePermissions are required.")
 	}
-	r, err := c.roles.CreateRole(c.Context(), c.Caller, c.Tenant, in.apply)
+	r, err := c.editor.CreateRole(c.Context(), c.Caller, c.Tenant, in.apply)
 	if err != nil {
 		return api.Answer{}, roleProblem(err)
 	}
@@ -282,7 +282,7 @@ func updateRole(c *call) (api.Answer, error) {
 	if _, err := c.findRole(c.id("id")); err != nil {
 		return api.Answer{}, err
 	}
-	if _, err := c.roles.UpdateRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id")), in.apply); err != nil {
+	if _, err := c.editor.UpdateRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id")), in.apply); err != nil {
 		return api.Answer{}, roleProblem(err)
 	}
 	return noContent()
@@ -292,7 +292,7 @@ func deleteRole(c *call) (api.Answer, error) {
 	if _, err := c.findRole(c.id("id")); err != nil {
 		return api.Answer{}, err
 	}
-	if err := c.roles.DeleteRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id"))); err != nil {
+	if err := c.editor.DeleteRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("id"))); err != nil {
 		return api.Answer{}, roleProblem(err)
 	}
 	return noContent()

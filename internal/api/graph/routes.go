@@ -111,7 +111,7 @@ func (s *Surface) roleRoutes() []route {
 		get(roleManagement+"resourceNamespaces/{id}/resourceActions", both(rmRead, rmAll, rmWrite), listActions),
 		get(roleManagement+"resourceNamespaces/{id}/resourceActions/{action}", both(rmRead, rmAll, rmWrite), getAction),
 	)
-	if s.roles != nil {
+	if s.editor != nil {
 		out = append(out,
 			post(set, write, createRole),
 			route{inBoth, http.MethodPatch, set + "/{id}", write, updateRole},
@@ -221,6 +221,7 @@ func userRoutes() []route {
 	const user = directory.KindUser
 	read, me, groups := usersRead(), meRead(), usersRead()
 	out := append(counted("users", read, listKind(usersKind, user)),
+		post("users", usersWrite(), createUser),
 		get("users/{id}", read, getKind(usersKind, user)),
 		get("users/{id}/manager", read, getManager),
 		get("me", me, getMe),

@@ -1,12 +1,15 @@
 package graph
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
 	"portcullis/internal/directory"
+	"portcullis/internal/pim"
 )
 
 // Users: user (learn.microsoft.com/graph/api/resources/user).
@@ -134,4 +137,58 @@ func getManager(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	return one(c, &c.object, http.StatusOK, m)
+}
+
+// userIn is a user as callers make one (Graph: "Create user").
+type userIn struct {
+	AccountEnabled    *bool    `json:"accountEnabled"`
+	DisplayName       string   `json:"displayName"`
+	MailNickname      string   `json:"mailNickname"`
+	UserPrincipalName string   `json:"userPrincipalName"`
+	Mail              string   `json:"mail"`
+	GivenName         string   `json:"givenName"`
+	Surname           string   `json:"surname"`
+	JobTitle          string   `json:"jobTitle"`
+	Department        string   `json:"department"`
+	OfficeLocation    string   `json:"officeLocation"`
+	MobilePhone       string   `json:"mobilePhone"`
+	BusinessPhones    []string `json:"businessPhones"`
+	PreferredLanguage string   `json:"preferredLanguage"`
+	EmployeeID        string   `json:"employeeId"`
+	PasswordProfile   struct {
+		Password                      string `json:"password"`
+		ForceChangePasswordNextSignIn *bool  `json:"forceChangePasswordNextSignIn"`
+	} `json:"passwordProfile"`
+}
+
+func createUser(c *call) (api.Answer, error) {
+	var in userIn
+	if err := decode(c, &c.user, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if in.AccountEnabled == nil || in.DisplayName == "" || in.MailNickname == "" || in.UserPrincipalName == "" || in.PasswordProfile.Password == "" {
+		return api.Answer{}, badRequest("accountEnabled, displayName, mailNickname, userPrincipalName and passwordProfile are required.")
+	}
+	change := in.PasswordProfile.ForceChangePasswordNextSignIn
+	o, err := c.editor.CreateUser(c.Context(), c.Caller, c.Tenant, app.NewUser{
+		DisplayName: in.DisplayName, Enabled: *in.AccountEnabled,
+		Password: in.PasswordProfile.Password, MustChange: change == nil || *change,
+		User: directory.User{
+			PrincipalName: in.UserPrincipalName, Mail: in.Mail, MailNickname: in.MailNickname, GivenName: in.GivenName,
+			Surname: in.Surname, JobTitle: in.JobTitle, Department: in.Department, OfficeLocation: in.OfficeLocation,
+			MobilePhone: in.MobilePhone, BusinessPhones: in.BusinessPhones, PreferredLanguage: in.PreferredLanguage,
+			EmployeeID: in.EmployeeID,
+		},
+	})
+	if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code != pim.Forbidden {
+		message := "The user cannot be made so: " + sentence(r.Field, r.Detail) + "."
+		if r.Code == pim.AlreadyThere {
+			message = "Another object with the same value for property userPrincipalName already exists."
+		}
+		err = &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest", Message: message}
+	}
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.user, http.StatusCreated, o)
 }
