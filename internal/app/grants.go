@@ -91,24 +91,32 @@ func (l grantList) page(ctx context.Context) (store.Page[pim.Instance], error) {
 		}
 	}
 	before := q.After
+	out.Rows = make([]pim.Instance, 0, q.Limit)
+	var rows []pim.Instance // of one schedule; the room is used again
 	for {
 		page, err := l.Store.Schedules(ctx, q)
 		if err != nil {
 			return out, err
 		}
-		for _, s := range page.Rows {
-			for _, row := range l.rows(s) {
+		for i := range page.Rows {
+			rows = l.rows(rows[:0], &page.Rows[i])
+			for _, row := range rows {
 				if skipTo != "" && row.Principal <= skipTo {
 					continue
 				}
 				if len(out.Rows) == q.Limit {
-					out.Next = resume(before, out.Rows[len(out.Rows)-1], s)
+					if i > 0 {
+						before = store.CursorOf(q.Order, scheduleColumn(page.Rows[i-1]))
+					}
+					out.Next = resume(before, out.Rows[len(out.Rows)-1], page.Rows[i])
 					return out, nil
 				}
 				out.Rows = append(out.Rows, row)
 			}
 			skipTo = ""
-			before = store.CursorOf(q.Order, scheduleColumn(s))
+		}
+		if n := len(page.Rows); n > 0 {
+			before = store.CursorOf(q.Order, scheduleColumn(page.Rows[n-1]))
 		}
 		if len(page.Next) == 0 {
 			return out, nil
@@ -134,25 +142,31 @@ func resume(before store.Cursor, last pim.Instance, s pim.Schedule) store.Cursor
 	return append(slices.Clone(before), string(last.Principal))
 }
 
-// rows are those of a schedule that match: its own, then one a member where it names a group.
-func (l grantList) rows(s pim.Schedule) []pim.Instance {
+// rows adds those of a schedule that match: its own, and one a member where it names a group, by id.
+func (l grantList) rows(out []pim.Instance, s *pim.Schedule) []pim.Instance {
 	run, holds := s.Window.At(l.now)
 	if l.q.Instances && !holds {
-		return nil
+		return out
 	}
-	var out []pim.Instance
-	add := func(p pim.PrincipalID, m pim.MemberType, during schedule.Interval) {
-		i := pim.Instance{Schedule: s, Principal: p, Member: m, During: during}
-		if store.Match(l.where, instanceColumn(i)) {
-			out = append(out, i)
-		}
+	out = l.add(out, s, s.Key.Principal, pim.Direct, run)
+	members := l.members(s.Key.Principal)
+	if len(members) == 0 {
+		return out
 	}
-	for _, m := range l.members(s.Key.Principal) {
-		add(m, pim.ByGroup, run)
+	for _, m := range members {
+		out = l.add(out, s, m, pim.ByGroup, run)
 	}
-	add(s.Key.Principal, pim.Direct, run)
 	slices.SortFunc(out, func(a, b pim.Instance) int { return compareIDs(a.Principal, b.Principal) })
 	return out
+}
+
+// add adds a row if it matches.
+func (l grantList) add(out []pim.Instance, s *pim.Schedule, p pim.PrincipalID, m pim.MemberType, during schedule.Interval) []pim.Instance {
+	i := pim.Instance{Schedule: *s, Principal: p, Member: m, During: during}
+	if l.where != nil && !store.Match(l.where, instanceColumn(i)) {
+		return out
+	}
+	return append(out, i)
 }
 
 func compareIDs(a, b pim.PrincipalID) int {
@@ -198,7 +212,7 @@ func (l grantList) count(ctx context.Context) (int, error) {
 	of.Where = append(of.Where.(store.And), store.In{Field: store.FieldPrincipal, Values: groups})
 	all, own := 0, 0
 	err = l.each(ctx, of, func(s pim.Schedule) {
-		for _, row := range l.rows(s) {
+		for _, row := range l.rows(nil, &s) {
 			all++
 			if row.Member == pim.Direct {
 				own++
@@ -210,7 +224,7 @@ func (l grantList) count(ctx context.Context) (int, error) {
 
 func (l grantList) countAll(ctx context.Context, q store.Query) (int, error) {
 	n := 0
-	err := l.each(ctx, q, func(s pim.Schedule) { n += len(l.rows(s)) })
+	err := l.each(ctx, q, func(s pim.Schedule) { n += len(l.rows(nil, &s)) })
 	return n, err
 }
 

@@ -86,6 +86,7 @@ type Server struct {
 // Open makes a node that is ready to serve. Its errors are an *Unable, a sentence for the operator with the program's
 // exit code. The context bounds opening alone.
 func Open(ctx context.Context, o Options) (*Server, error) {
+	collectLess()
 	s := &Server{options: o, settings: o.Settings.WithDefaults(), Log: o.Log, notices: o.Notices, real: o.Now}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
