@@ -86,7 +86,7 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 
 // commit writes an outcome with its audit entries, and makes it known.
 func (a *App) commit(ctx context.Context, c store.Commit) error {
-	c.Entries = entries(c.Events)
+	c.Entries = Entries(c.Events)
 	if err := a.Store.Commit(ctx, c); err != nil {
 		return err
 	}
@@ -139,7 +139,8 @@ func (a *App) refused(ctx context.Context, now time.Time, c pim.Case, ask pim.As
 	return refusal
 }
 
-func entries(events []pim.Event) []store.Entry {
+// Entries gives events the form in which they are logged.
+func Entries(events []pim.Event) []store.Entry {
 	out := make([]store.Entry, len(events))
 	for i, e := range events {
 		bytes := audit.Canonical(e)

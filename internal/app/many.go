@@ -58,7 +58,7 @@ func (b *batch) add(i int, c pim.Case, ask pim.Ask, now time.Time) error {
 	if err != nil || !out.Changed() {
 		return err
 	}
-	b.commits = append(b.commits, store.Commit{Outcome: out, Entries: entries(out.Events)})
+	b.commits = append(b.commits, store.Commit{Outcome: out, Entries: Entries(out.Events)})
 	b.of = append(b.of, i)
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"portcullis/internal/audit"
 	"portcullis/internal/connector"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -234,13 +233,4 @@ func shown(err error) string {
 		cut--
 	}
 	return s[:cut] + "…"
-}
-
-func entries(events []pim.Event) []store.Entry {
-	out := make([]store.Entry, len(events))
-	for i, e := range events {
-		b := audit.Canonical(e)
-		out[i] = store.Entry{Event: e, Canonical: b, Leaf: audit.Leaf(b)}
-	}
-	return out
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -219,7 +220,7 @@ func (w *Worker) turn(ctx context.Context, e leased) result {
 	if ctx.Err() != nil && after.Attempts == e.Attempts && after.State == e.State {
 		return result{effect: e.Effect} // stopped, not failed
 	}
-	err := w.Store.Settle(ctx, w.Holder, e.Effect, after, entries(events))
+	err := w.Store.Settle(ctx, w.Holder, e.Effect, after, app.Entries(events))
 	switch {
 	case errors.Is(err, store.ErrStale):
 		return result{effect: e.Effect, changed: true}
