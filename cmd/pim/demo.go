@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"portcullis/internal/config"
@@ -8,7 +10,7 @@ import (
 )
 
 func newDemo(p *program) *cobra.Command {
-	o := demo.Options{Out: p.stdout, Environ: p.environ}
+	o := demo.Options{Out: p.stdout, Environ: p.environ, Program: os.Args[0]}
 	kind := string(demo.Auto)
 	c := &cobra.Command{
 		Use:   "demo",

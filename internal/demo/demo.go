@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Options struct {
 	// Out is printed to, in colour where that is a terminal. Environ tells of the terminal, as os.Environ does.
 	Out     io.Writer
 	Environ []string
+	// Program is how the command line was called, for the commands that are shown. Empty: pim.
+	Program string
 	// Listen is the address to serve HTTPS at. Empty: 127.0.0.1 and any free port.
 	Listen string
 	// Door is the kind of door; empty: Auto.
@@ -77,7 +80,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(serving) }()
 	if err = tellStory(ctx, say, dir, d); err == nil && !o.Once {
-		say.serving(dir, d)
+		say.serving(cmp.Or(o.Program, "pim"), dir, d)
 		select {
 		case <-ctx.Done():
 		case err := <-served:

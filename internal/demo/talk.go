@@ -51,8 +51,8 @@ func (t *talk) refused(format string, args ...any) {
 	t.print("          " + colour("1").Render("← ") + fmt.Sprintf(format, args...))
 }
 
-// serving says where everything is, once the story is told.
-func (t *talk) serving(dir string, d door) {
+// serving says where everything is, once the story is told. program is how the command line is called.
+func (t *talk) serving(program, dir string, d door) {
 	m, err := sample.ReadManifest(dir)
 	if err != nil {
 		t.note("%s", err)
@@ -68,10 +68,10 @@ func (t *talk) serving(dir string, d door) {
    log        %s/pim.log
    the door   %s
 
-   pim login --server %s --ca %s
-   pim activate "%s" --for 5m --reason "trying it"
+   %s login --server %s --ca %s
+   %s activate "%s" --for 5m --reason "trying it"
 `, m.URL, m.CAFile, dir, sample.ManifestFile, m.TenantID, m.Domain, m.Client.ID, m.Client.Secret, dir, d.hint(),
-		m.URL, m.CAFile, sample.PayrollAdministrator))
+		program, m.URL, m.CAFile, program, sample.PayrollAdministrator))
 	var keys []string
 	for key := range m.People {
 		keys = append(keys, key)
