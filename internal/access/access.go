@@ -145,7 +145,23 @@ func (ix *Index) Apply(schedules []pim.Schedule) {
 	}, len(schedules))
 }
 
-// Link makes memberships known. One between the same two takes the place of the former.
+// Commit makes known what one commit changes, so that no question sees a part of it: schedules as Apply does, then the
+// memberships that come and those that go.
+func (ix *Index) Commit(schedules []pim.Schedule, links, unlinks []Edge) {
+	ix.change(func(e *edits) {
+		for i := range schedules {
+			e.of(schedules[i].Key.Tenant).schedule(&schedules[i])
+		}
+		for _, l := range links {
+			e.of(l.Tenant).link(l.Membership)
+		}
+		for _, l := range unlinks {
+			e.of(l.Tenant).unlink(l.Membership)
+		}
+	}, len(schedules)+len(links)+len(unlinks))
+}
+
+// Link makes memberships known. One between the same two by the same schedule takes the place of the former.
 func (ix *Index) Link(edges []Edge) {
 	ix.change(func(e *edits) {
 		for _, l := range edges {
@@ -154,7 +170,7 @@ func (ix *Index) Link(edges []Edge) {
 	}, len(edges))
 }
 
-// Unlink takes memberships away, whatever their time.
+// Unlink takes memberships away, each by its two and its schedule, whatever its time.
 func (ix *Index) Unlink(edges []Edge) {
 	ix.change(func(e *edits) {
 		for _, l := range edges {

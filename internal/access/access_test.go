@@ -46,9 +46,9 @@ func ended(s pim.Schedule) pim.Schedule {
 
 // member is a membership from the first hour on.
 func member(p, group pim.PrincipalID, to int) access.Edge {
-	e := access.Edge{Tenant: "t1", Membership: pim.Membership{Group: group, Member: p, During: schedule.Interval{Start: hour(0)}}}
+	e := access.Edge{Tenant: "t1", Membership: pim.Membership{Group: group, Member: p, Window: schedule.Window{Start: hour(0)}}}
 	if to > 0 {
-		e.During.End = hour(to)
+		e.Window.End = hour(to)
 	}
 	return e
 }

@@ -22,7 +22,7 @@ type asking struct {
 func (a *asking) above() *walk {
 	if a.groups == nil {
 		a.groups = a.walks.get()
-		a.groups.up(a.snapshot, a.t, a.root)
+		a.groups.up(a.snapshot, a.now, a.t, a.root)
 	}
 	return a.groups
 }

@@ -134,22 +134,39 @@ func (n *node) forget(id pim.ScheduleID) {
 	n.grants = slices.DeleteFunc(n.grants, func(g grant) bool { return g.id == id })
 }
 
-// link puts a membership in the place of one between the same two.
+// link puts a membership in the place of one between the same two by the same schedule.
 func (e *edit) link(m pim.Membership) {
 	e.unlink(m)
 	if m.Group == "" || m.Member == "" {
 		return
 	}
+	l := e.edgeOf(m)
 	groupNumber, memberNumber := e.principal(m.Group), e.principal(m.Member)
-	during := spanOf(m.During)
 	group := e.own(groupNumber)
-	group.below = append(group.below, edge{memberNumber, during})
+	l.to = memberNumber
+	group.below = append(group.below, l)
 	if group.group == 0 {
 		e.groups++
 		group.group = e.groups
 	}
 	member := e.own(memberNumber)
-	member.above = append(member.above, edge{groupNumber, during})
+	l.to = groupNumber
+	member.above = append(member.above, l)
+}
+
+func (e *edit) edgeOf(m pim.Membership) edge {
+	l := edge{span: span{micros(m.Window.Start, always), micros(m.Window.End, never)}}
+	if m.Schedule != "" {
+		l.by = &by{schedule: e.shared(m.Member, m.Schedule)}
+	}
+	if m.Window.Recurrence != nil {
+		if l.by == nil {
+			l.by = &by{}
+		}
+		w := m.Window
+		l.span, l.recurs, l.by.window = spanOf(w.Span()), true, &w
+	}
+	return l
 }
 
 // unlink takes a membership away.
@@ -160,14 +177,16 @@ func (e *edit) unlink(m pim.Membership) {
 	}
 	member, ok := e.findPrincipal(m.Member)
 	// Few groups are above a member, and many members may be below a group: ask the member.
-	if !ok || !slices.ContainsFunc(e.node(member).above, leadsTo(group)) {
+	if !ok || !slices.ContainsFunc(e.node(member).above, leadsTo(group, m.Schedule)) {
 		return
 	}
-	e.own(member).above = slices.DeleteFunc(e.own(member).above, leadsTo(group))
-	e.own(group).below = without(e.own(group).below, leadsTo(member))
+	e.own(member).above = slices.DeleteFunc(e.own(member).above, leadsTo(group, m.Schedule))
+	e.own(group).below = without(e.own(group).below, leadsTo(member, m.Schedule))
 }
 
-func leadsTo(i uint32) func(edge) bool { return func(e edge) bool { return e.to == i } }
+func leadsTo(i uint32, by pim.ScheduleID) func(edge) bool {
+	return func(e edge) bool { return e.to == i && e.same(by) }
+}
 
 // without returns a copy of the list without what drop names: older snapshots see the list itself.
 func without(list []edge, drop func(edge) bool) []edge {

@@ -41,7 +41,47 @@ func (n *node) down() []edge { return n.below }
 // edge is one end of a membership.
 type edge struct {
 	to uint32
+	// recurs says that the span is only the outermost bound.
+	recurs bool
 	span
+	by *by // nil for a membership that follows from no schedule and does not recur; both ends share it
+}
+
+// by is what is looked at of few edges on the way of a question.
+type by struct {
+	schedule pim.ScheduleID
+	window   *schedule.Window // set for memberships that recur
+}
+
+// same says whether an edge follows from a schedule.
+func (e *edge) same(s pim.ScheduleID) bool {
+	if e.by == nil {
+		return s == ""
+	}
+	return e.by.schedule == s
+}
+
+// holds says until when the membership holds, if it holds.
+func (e *edge) holds(now time.Time, t int64) (end int64, ok bool) {
+	if !e.contains(t) {
+		return 0, false
+	}
+	if !e.recurs {
+		return e.end, true
+	}
+	in, ok := e.by.window.At(now)
+	return min(e.end, micros(in.End, never)), ok
+}
+
+// next is the first instant after now at which the membership begins or ceases to hold.
+func (e *edge) next(now time.Time, t int64) int64 {
+	if !e.recurs {
+		return e.span.next(t)
+	}
+	if at, ok := e.by.window.NextChange(now); ok {
+		return at.UnixMicro()
+	}
+	return never
 }
 
 // right is the number of a role, and whether it is held or may be activated.

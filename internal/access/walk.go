@@ -24,7 +24,7 @@ type reach struct {
 }
 
 // up fills an empty walk.
-func (w *walk) up(s *snapshot, t int64, root uint32) {
+func (w *walk) up(s *snapshot, now time.Time, t int64, root uint32) {
 	if need := int(s.groups) + 1; len(w.place) < need {
 		w.place = make([]uint32, need+need/4)
 	}
@@ -34,9 +34,11 @@ func (w *walk) up(s *snapshot, t int64, root uint32) {
 		if at != own {
 			n, end = w.reached[at].node, w.reached[at].end
 		}
-		for _, e := range s.node(n).above {
-			if e.contains(t) {
-				w.reach(e.to, s.node(e.to).group, at, min(end, e.end))
+		above := s.node(n).above
+		for i := range above {
+			e := &above[i]
+			if until, ok := e.holds(now, t); ok {
+				w.reach(e.to, s.node(e.to).group, at, min(end, until))
 			}
 		}
 	}
@@ -97,17 +99,23 @@ func (s *snapshot) related(now time.Time, p pim.PrincipalID, step func(*node) []
 	}
 	t := now.UnixMicro()
 	var ids []pim.PrincipalID
-	s.spread(root, step, func(e edge) bool { return e.contains(t) }, func(i uint32) {
+	pass := func(e *edge) bool {
+		_, ok := e.holds(now, t)
+		return ok
+	}
+	s.spread(root, step, pass, func(i uint32) {
 		ids = append(ids, s.principals.keys[i])
 	})
 	return sortedIDs(ids)
 }
 
 // spread visits once each node that can be reached by edges that may be passed.
-func (s *snapshot) spread(root uint32, step func(*node) []edge, pass func(edge) bool, visit func(uint32)) {
+func (s *snapshot) spread(root uint32, step func(*node) []edge, pass func(*edge) bool, visit func(uint32)) {
 	seen := map[uint32]bool{}
 	for queue := []uint32{root}; len(queue) > 0; queue = queue[1:] {
-		for _, e := range step(s.node(queue[0])) {
+		edges := step(s.node(queue[0]))
+		for i := range edges {
+			e := &edges[i]
 			if !seen[e.to] && pass(e) {
 				seen[e.to] = true
 				visit(e.to)
@@ -130,12 +138,12 @@ func (s *snapshot) nextChange(now time.Time, p pim.PrincipalID) time.Time {
 		for i := range n.grants {
 			next = min(next, n.grants[i].next(now, t))
 		}
-		for _, e := range n.above {
-			next = min(next, e.next(t))
+		for i := range n.above {
+			next = min(next, n.above[i].next(now, t))
 		}
 	}
 	again := false
-	s.spread(root, (*node).up, func(e edge) bool { return e.start < e.end && t < e.end }, func(i uint32) {
+	s.spread(root, (*node).up, func(e *edge) bool { return e.start < e.end && t < e.end }, func(i uint32) {
 		again = again || i == root
 		look(i)
 	})

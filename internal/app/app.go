@@ -35,9 +35,12 @@ type App struct {
 	HashPassword func(string) (string, error)
 	// Wake tells the worker that something falls due at an instant; nil means nobody.
 	Wake func(at time.Time)
+	// Tell says that notices were committed; nil means that nobody sends them, so that none is kept.
+	Tell func()
 	Log  *slog.Logger
 
-	clock clock
+	clock    clock
+	accounts accounts
 }
 
 // attempts bounds how often an ask is decided again because its case changed meanwhile.
@@ -81,13 +84,21 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 	if err := a.commit(ctx, store.Commit{Outcome: out}); err != nil {
 		return pim.Outcome{}, err
 	}
+	if err := a.slipped(ctx, ask, c); err != nil {
+		return pim.Outcome{}, err
+	}
+	a.aftermath(ctx, []pim.Key{out.Key}, []pim.Ask{ask})
 	return out, nil
 }
 
 // commit writes an outcome with its audit entries, and makes it known.
 func (a *App) commit(ctx context.Context, c store.Commit) error {
+	nameRoles(c.Events)
+	c = a.withNotices(withLinks(c))
 	c.Entries = Entries(c.Events)
-	if err := a.Store.Commit(ctx, c); err != nil {
+	err := a.Store.Commit(ctx, c)
+	a.accounts.changed(c, err != nil)
+	if err != nil {
 		return err
 	}
 	a.published(c)
@@ -95,12 +106,11 @@ func (a *App) commit(ctx context.Context, c store.Commit) error {
 }
 
 func (a *App) published(c store.Commit) {
-	a.Index.Apply(c.Schedules)
-	a.Index.Link(edges(c.Links))
-	a.Index.Unlink(edges(c.Unlinks))
+	a.Index.Commit(c.Schedules, edges(c.Links), edges(c.Unlinks))
 	if at := firstDue(c.Outcome); a.Wake != nil && !at.IsZero() {
 		a.Wake(at)
 	}
+	a.tell(c)
 }
 
 // firstDue is when the first of what an outcome plans is due; zero: nothing is.
@@ -167,9 +177,10 @@ func (a *App) newID() string {
 func grants(a pim.Action) bool {
 	switch a {
 	case pim.AdminAssign, pim.AdminUpdate, pim.AdminExtend, pim.AdminRenew, pim.SelfActivate, pim.SelfExtend,
-		pim.SelfRenew, pim.Approve:
+		pim.SelfRenew, pim.Approve, pim.AssignOutside:
 		return true
-	case pim.AdminRemove, pim.SelfDeactivate, pim.Cancel, pim.Deny, pim.ScheduleDue, pim.RequestDue:
+	case pim.AdminRemove, pim.SelfDeactivate, pim.Cancel, pim.Deny, pim.ScheduleDue, pim.RequestDue, pim.RemoveOutside,
+		pim.Depart, pim.Aftermath:
 		return false
 	default:
 		return true

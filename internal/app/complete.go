@@ -3,9 +3,7 @@ package app
 import (
 	"strings"
 
-	"portcullis/internal/access"
 	"portcullis/internal/catalog"
-	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
 )
@@ -67,6 +65,15 @@ func (a *App) complete(c *pim.Case) {
 	}
 }
 
+// nameRoles gives events about cases of other roles than their own the names that only the catalogue knows.
+func nameRoles(events []pim.Event) {
+	for i := range events {
+		if e := &events[i]; e.RoleName == "" && e.Key.Role != "" {
+			e.RoleName = completeRole(e.Key, pim.Role{}).Name
+		}
+	}
+}
+
 func completeRole(k pim.Key, stored pim.Role) pim.Role {
 	switch k.Provider {
 	case pim.Directory:
@@ -102,16 +109,4 @@ func completePolicy(k pim.RoleKey, stored policy.Policy) policy.Policy {
 	}
 	stored.ID = PolicyID(k)
 	return stored
-}
-
-// edges are the links by which principals are above others.
-func edges(links []directory.Link) []access.Edge {
-	var out []access.Edge
-	for _, l := range links {
-		if l.Relation == directory.MemberOf {
-			out = append(out, access.Edge{Tenant: l.Tenant,
-				Membership: pim.Membership{Group: l.From, Member: l.To, During: l.During}})
-		}
-	}
-	return out
 }

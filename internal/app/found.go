@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"portcullis/internal/directory"
@@ -37,7 +38,8 @@ func commandLine(t directory.Tenant, permissions []string) directory.Object {
 	}
 }
 
-// Found makes a tenant, in one commit. store.ErrConflict: it is there already.
+// Found makes a tenant, in one commit. Members and owners of groups become grants made outside PIM. store.ErrConflict: it
+// is there already.
 func (a *App) Found(ctx context.Context, f Founding) error {
 	now := a.Time()
 	admin, ok := objectByID(f.Objects, f.Administrator)
@@ -52,11 +54,16 @@ func (a *App) Found(ctx context.Context, f Founding) error {
 		Touches: []pim.Touch{{Key: pim.AdministratorsKey(f.Tenant.ID)}},
 		Events: append([]pim.Event{
 			a.setUpEvent(now, f.Tenant.ID, pim.TenantCreated, "name", f.Tenant.Name, "domain", f.Tenant.Domain),
-			a.outsideEvent(now, grant, admin),
+			a.outsideEvent(now, grant, admin.Principal(), "the first administrator of the tenant"),
 		}, a.importEvents(now, pim.Actor{}, f.Tenant.ID, f.Objects)...),
 	}
+	memberships, links := membershipsOf(f.Links, f.Objects)
+	for _, m := range memberships {
+		who, _ := objectByID(f.Objects, m.To)
+		a.give(now, &out, m, who.Principal())
+	}
 	err := a.commit(ctx, store.Commit{
-		Outcome: out, Tenant: &f.Tenant, Objects: f.Objects, Links: f.Links, Credentials: f.Credentials,
+		Outcome: out, Tenant: &f.Tenant, Objects: f.Objects, Links: links, Credentials: f.Credentials,
 	})
 	if errors.Is(err, store.ErrStale) { // nobody else has cases of a tenant that is new
 		return fmt.Errorf("tenant %s: %w", f.Tenant.Domain, store.ErrConflict)
@@ -66,7 +73,7 @@ func (a *App) Found(ctx context.Context, f Founding) error {
 
 // ImportDirectory adds to a tenant's directory, in one commit. It asks no permission: it is for what the operator of
 // the server brings in, and by names who that is, zero for the operator at the machine itself. What a tenant has
-// already is replaced.
+// already is replaced, but for members and owners of groups: who is one already by an assigned grant stays so by that.
 func (a *App) ImportDirectory(ctx context.Context, by pim.Actor, t pim.TenantID, objects []directory.Object,
 	links []directory.Link, credentials []directory.Credential,
 ) error {
@@ -75,13 +82,106 @@ func (a *App) ImportDirectory(ctx context.Context, by pim.Actor, t pim.TenantID,
 			return fmt.Errorf("import into tenant %s: %s belongs to another", t, o.ID)
 		}
 	}
-	events := a.importEvents(a.Time(), by, t, objects)
-	if len(objects) == 0 {
-		events = []pim.Event{a.setUpEvent(a.Time(), t, pim.DirectoryChanged, "links", fmt.Sprint(len(links)))}
+	var err error
+	for range attempts {
+		if err = a.tryImport(ctx, by, t, objects, links, credentials); !errors.Is(err, store.ErrStale) {
+			return err
+		}
 	}
-	return a.commit(ctx, store.Commit{
-		Outcome: pim.Outcome{Events: events}, Objects: objects, Links: links, Credentials: credentials,
-	})
+	return err
+}
+
+func (a *App) tryImport(ctx context.Context, by pim.Actor, t pim.TenantID, objects []directory.Object,
+	links []directory.Link, credentials []directory.Credential,
+) error {
+	now := a.Time()
+	out := pim.Outcome{Events: a.importEvents(now, by, t, objects)}
+	if len(objects) == 0 {
+		out.Events = []pim.Event{a.setUpEvent(now, t, pim.DirectoryChanged, "links", fmt.Sprint(len(links)))}
+	}
+	groups, err := a.groupsIn(ctx, t, objects, links)
+	if err != nil {
+		return err
+	}
+	memberships, plain := membershipsOf(links, groups)
+	needs := make([]pim.Need, len(memberships))
+	for i, m := range memberships {
+		needs[i] = pim.Need{Key: m.key, Clock: true}
+	}
+	cases, err := a.Store.Cases(ctx, needs)
+	if err != nil {
+		return err
+	}
+	for i, m := range memberships {
+		if slices.ContainsFunc(cases[i].Schedules, func(s pim.Schedule) bool {
+			return s.Kind == pim.Assignment && s.Type == pim.Assigned && s.Live(now)
+		}) {
+			continue
+		}
+		who := cases[i].Principal
+		if o, fresh := objectByID(objects, m.To); fresh {
+			who = o.Principal()
+		}
+		a.give(now, &out, m, who)
+		out.Touches = append(out.Touches, pim.Touch{Key: m.key, Version: cases[i].Version})
+	}
+	return a.commit(ctx, store.Commit{Outcome: out, Objects: objects, Links: plain, Credentials: credentials})
+}
+
+// groupsIn are the objects that are brought in, and those that ownership links name and that are there already.
+func (a *App) groupsIn(ctx context.Context, t pim.TenantID, objects []directory.Object, links []directory.Link) ([]directory.Object, error) {
+	var owned []pim.PrincipalID
+	for _, l := range links {
+		if l.Relation == directory.OwnerOf {
+			owned = append(owned, l.From)
+		}
+	}
+	slices.Sort(owned)
+	there, err := a.Store.ObjectsByID(ctx, t, slices.Compact(owned))
+	return append(there, objects...), err
+}
+
+// membership is a link that stands for a grant.
+type membership struct {
+	directory.Link
+	key pim.Key
+}
+
+// membershipsOf parts links into those that stand for grants, each once, and plain ones. objects say which of them are
+// groups.
+func membershipsOf(links []directory.Link, objects []directory.Object) (grants []membership, plain []directory.Link) {
+	groups := map[pim.PrincipalID]bool{}
+	for _, o := range objects {
+		groups[o.ID] = o.Kind == directory.KindGroup
+	}
+	seen := map[pim.Key]bool{}
+	for _, l := range links {
+		k := pim.Key{Tenant: l.Tenant, Provider: pim.Group, Scope: pim.Scope(l.From), Role: pim.Member, Principal: l.To}
+		if l.Relation == directory.OwnerOf {
+			k.Role = pim.Owner
+		}
+		switch {
+		case l.Relation == directory.UnitMember || l.Relation == directory.OwnerOf && !groups[l.From]:
+			plain = append(plain, l)
+		case !seen[k]:
+			seen[k] = true
+			grants = append(grants, membership{l, k})
+		}
+	}
+	return grants, plain
+}
+
+// give adds to an outcome that somebody is made a member or owner outside PIM.
+func (a *App) give(now time.Time, out *pim.Outcome, m membership, who pim.Principal) {
+	s := a.outside(now, m.key)
+	if !m.Window.Start.IsZero() || m.Window.Recurrence != nil {
+		s.Window = m.Window
+	}
+	s.Window.End = m.Window.End
+	s.Open = s.Window.Contains(now)
+	s.Due, _ = s.Window.NextChange(now)
+	out.Schedules = append(out.Schedules, s)
+	out.Events = append(out.Events, a.outsideEvent(now, s, who, "brought in with the directory"))
 }
 
 func objectByID(list []directory.Object, id pim.PrincipalID) (directory.Object, bool) {
@@ -101,11 +201,11 @@ func (a *App) outside(now time.Time, k pim.Key) pim.Schedule {
 	}
 }
 
-func (a *App) outsideEvent(now time.Time, s pim.Schedule, who directory.Object) pim.Event {
+func (a *App) outsideEvent(now time.Time, s pim.Schedule, who pim.Principal, why string) pim.Event {
 	e := a.setUpEvent(now, s.Key.Tenant, pim.AssignedOutside)
-	e.Reason = "the first administrator of the tenant"
+	e.Reason = why
 	e.Action, e.Kind, e.Key, e.Schedule = pim.AdminAssign, s.Kind, s.Key, s.ID
-	e.Principal, e.RoleName, e.Start = who.Principal(), completeRole(s.Key, pim.Role{}).Name, s.Window.Start
+	e.Principal, e.RoleName, e.Start, e.End = who, completeRole(s.Key, pim.Role{}).Name, s.Window.Start, s.Window.End
 	return e
 }
 
@@ -120,11 +220,10 @@ func (a *App) setUpEvent(now time.Time, t pim.TenantID, what pim.Activity, detai
 func (a *App) importEvents(now time.Time, by pim.Actor, t pim.TenantID, objects []directory.Object) []pim.Event {
 	events := make([]pim.Event, len(objects))
 	for i, o := range objects {
-		e := a.setUpEvent(now, t, pim.DirectoryChanged, "object", string(o.ID), "name", o.DisplayName)
-		if by != (pim.Actor{}) {
-			e.By = by
+		e := a.objectEvent(pim.Caller{Actor: by}, o, "created", nil)
+		if e.At = now; by == (pim.Actor{}) {
+			e.By = a.setUpEvent(now, t, pim.DirectoryChanged).By
 		}
-		e.Principal = o.Principal()
 		events[i] = e
 	}
 	return events

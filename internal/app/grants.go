@@ -25,8 +25,12 @@ type GrantQuery struct {
 // Grants lists schedules or instances. The row of a group's schedule is followed by one for each of its members
 // (ByGroup), by id. Refusals: Forbidden for Everybody without a role that may read.
 func (a *App) Grants(ctx context.Context, by pim.Caller, q GrantQuery) (store.Page[pim.Instance], error) {
-	if q.View == Everybody && !pim.MayRead(by, q.Provider) {
-		return store.Page[pim.Instance]{}, forbidden
+	if q.View == Everybody {
+		readable, err := a.readable(ctx, by, q.Tenant, q.Provider, q.Where)
+		if err != nil {
+			return store.Page[pim.Instance]{}, err
+		}
+		q.Where = readable
 	}
 	if q.View == Mine {
 		q.Where = narrowed(q.Where, store.Is(store.FieldPrincipal, string(by.Principal)))
@@ -270,6 +274,16 @@ func (a *App) Grant(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.Pr
 		Query: store.Query{Tenant: t, Limit: 1, Where: store.And{
 			store.Is(store.FieldID, string(id)), store.Is(store.FieldMember, int(pim.Direct)),
 		}}}
+	if p == pim.Group {
+		// Whether the caller may read it depends on the group.
+		rows, err := a.Store.Schedules(ctx, store.Query{Tenant: t, Limit: 1, Where: store.Is(store.FieldID, string(id))})
+		if err != nil {
+			return pim.Instance{}, err
+		}
+		for _, s := range rows.Rows {
+			q.Where = store.And{q.Where, store.Is(store.FieldScope, string(s.Key.Scope))}
+		}
+	}
 	page, err := a.Grants(ctx, by, q)
 	if _, ok := errors.AsType[*pim.Refusal](err); ok {
 		q.View, q.Where = Mine, store.Is(store.FieldID, string(id))
@@ -286,17 +300,30 @@ func (a *App) Grant(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.Pr
 
 // pinnedPrincipal finds the one principal that a filter asks for, at its top.
 func pinnedPrincipal(f store.Filter) (pim.PrincipalID, bool) {
+	p, ok := pinned(f, store.FieldPrincipal)
+	return pim.PrincipalID(p), ok
+}
+
+// pinned finds the one value of a text that a filter asks for, at its top.
+func pinned(f store.Filter, field store.Field) (string, bool) {
 	switch f := f.(type) {
 	case store.And:
 		for _, g := range f {
-			if p, ok := pinnedPrincipal(g); ok {
-				return p, true
+			if v, ok := pinned(g, field); ok {
+				return v, true
 			}
 		}
 	case store.Compare:
-		if f.Field == store.FieldPrincipal && f.Op == store.Eq {
-			p, ok := f.Value.(string)
-			return pim.PrincipalID(p), ok
+		if f.Field != field || f.Op != store.Eq {
+			return "", false
+		}
+		switch v := f.Value.(type) {
+		case string:
+			return v, true
+		case pim.PrincipalID:
+			return string(v), true
+		case pim.Scope:
+			return string(v), true
 		}
 	}
 	return "", false

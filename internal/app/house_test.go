@@ -99,7 +99,7 @@ func tenantID(n int) pim.TenantID     { return pim.TenantID(id(n, 0)) }
 func person(t, n int) pim.PrincipalID { return pim.PrincipalID(id(t, n)) }
 
 // settle makes a tenant of people 1…5, of whom 1 is its permanent administrator and 4 and 5 are one human being, with
-// the groups 11 (of 2 and 3) and 12 (of group 11 and person 4), and the administrative unit 21.
+// the groups 11 (of 2 and 3), 12 (of group 11 and person 4) and 13 (of nobody), and the administrative unit 21.
 func (h *house) settle(tenant int) {
 	h.Helper()
 	t := directory.Tenant{ID: tenantID(tenant), Name: fmt.Sprint("tenant ", tenant), Domain: fmt.Sprintf("t%d.example.com", tenant), Created: h.now}
@@ -112,28 +112,31 @@ func (h *house) settle(tenant int) {
 		c.Objects = append(c.Objects, directory.Object{Tenant: t.ID, ID: person(tenant, n), Kind: directory.KindUser,
 			DisplayName: fmt.Sprint("Person ", n), Enabled: true, Created: h.now, User: &u})
 	}
-	for _, n := range []int{11, 12} {
+	for _, n := range []int{11, 12, 13} {
 		c.Objects = append(c.Objects, directory.Object{Tenant: t.ID, ID: person(tenant, n), Kind: directory.KindGroup,
 			DisplayName: fmt.Sprint("Group ", n), Enabled: true, Created: h.now,
 			Group: &directory.Group{SecurityEnabled: true, RoleAssignable: true}})
 	}
 	c.Objects = append(c.Objects, directory.Object{Tenant: t.ID, ID: person(tenant, 21), Kind: directory.KindAdministrativeUnit,
 		DisplayName: "Unit 21", Enabled: true, Created: h.now})
-	for _, e := range [][2]int{{11, 2}, {11, 3}, {12, 11}, {12, 4}} {
+	for i, e := range [][2]int{{11, 2}, {11, 3}, {12, 11}, {12, 4}} {
+		m := pim.Schedule{ID: pim.ScheduleID(id(tenant, 910+i)), Kind: pim.Assignment, Type: pim.Assigned, Open: true,
+			Key: groupKey(tenant, e[1], e[0], pim.Member), Window: schedule.Window{Start: h.now}, Created: h.now}
+		c.Schedules = append(c.Schedules, m)
 		c.Links = append(c.Links, directory.Link{Tenant: t.ID, Relation: directory.MemberOf,
-			From: person(tenant, e[0]), To: person(tenant, e[1])})
+			From: person(tenant, e[0]), To: person(tenant, e[1]), Schedule: m.ID, Window: m.Window})
 	}
 	root := pim.Schedule{ID: pim.ScheduleID(id(tenant, 900)), Kind: pim.Assignment, Type: pim.Assigned, Open: true,
 		Key:    pim.Key{Tenant: t.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.GlobalAdministrator, Principal: person(tenant, 1)},
 		Window: schedule.Window{Start: h.now}, Created: h.now}
-	c.Schedules = []pim.Schedule{root}
+	c.Schedules = append(c.Schedules, root)
 	if err := h.Store.Commit(context.Background(), c); err != nil {
 		h.Fatal(err)
 	}
 	// What a start would load; loading all tenants anew for each would take the longer the more there are.
 	h.Index.Apply(c.Schedules)
 	for _, l := range c.Links {
-		h.Index.Link([]access.Edge{{Tenant: l.Tenant, Membership: pim.Membership{Group: l.From, Member: l.To, During: l.During}}})
+		h.Index.Link([]access.Edge{{Tenant: l.Tenant, Membership: l.Membership()}})
 	}
 }
 
@@ -146,6 +149,11 @@ func (h *house) as(tenant, n int) pim.Caller {
 
 func key(tenant, principal int, r pim.RoleID) pim.Key {
 	return pim.Key{Tenant: tenantID(tenant), Provider: pim.Directory, Scope: pim.Everywhere, Role: r, Principal: person(tenant, principal)}
+}
+
+// groupKey is about a member or owner of a group.
+func groupKey(tenant, principal, group int, side pim.RoleID) pim.Key {
+	return pim.Key{Tenant: tenantID(tenant), Provider: pim.Group, Scope: pim.Scope(person(tenant, group)), Role: side, Principal: person(tenant, principal)}
 }
 
 // lasting is a schedule from now on.
@@ -204,9 +212,9 @@ func (h *house) tick() {
 	h.Fatal("the clock finds no end of what is due")
 }
 
-// holds asks the access index.
-func (h *house) holds(tenant, n int, r pim.RoleID) bool {
-	return h.Index.Check(h.Time(), access.Question{Tenant: tenantID(tenant), Principal: person(tenant, n),
+// holds says whether person n of tenant 1 holds a directory role.
+func (h *house) holds(n int, r pim.RoleID) bool {
+	return h.Index.Check(h.Time(), access.Question{Tenant: tenantID(1), Principal: person(1, n),
 		Provider: pim.Directory, Role: r, Scope: pim.Everywhere}).Held
 }
 

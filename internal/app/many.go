@@ -58,7 +58,7 @@ func (b *batch) add(i int, c pim.Case, ask pim.Ask, now time.Time) error {
 	if err != nil || !out.Changed() {
 		return err
 	}
-	b.commits = append(b.commits, store.Commit{Outcome: out, Entries: Entries(out.Events)})
+	b.commits = append(b.commits, b.withNotices(withLinks(store.Commit{Outcome: out, Entries: Entries(out.Events)})))
 	b.of = append(b.of, i)
 	return nil
 }
@@ -68,7 +68,7 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 	if len(b.commits) == 0 {
 		return nil
 	}
-	var written []pim.Schedule
+	var written store.Commit
 	for n, err := range b.Store.CommitAll(ctx, b.commits) {
 		switch {
 		case errors.Is(err, store.ErrStale):
@@ -76,9 +76,13 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 		case err != nil:
 			errs[b.of[n]] = err
 		default:
-			written = append(written, b.commits[n].Schedules...)
+			c := b.commits[n]
+			written.Schedules = append(written.Schedules, c.Schedules...)
+			written.Links = append(written.Links, c.Links...)
+			written.Unlinks = append(written.Unlinks, c.Unlinks...)
 		}
 	}
-	b.Index.Apply(written)
+	b.Index.Commit(written.Schedules, edges(written.Links), edges(written.Unlinks))
+	b.tell(b.commits...)
 	return again
 }

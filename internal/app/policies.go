@@ -22,6 +22,8 @@ type RoleDefinition struct {
 	// Inherits are ids of roles whose actions it has as well.
 	Inherits []string
 	Actions  []string
+	// Blocks are the lengths of the parts in which the actions of a custom role came, where there were several.
+	Blocks []int
 	// Version is free text of custom roles.
 	Version string
 }
@@ -75,7 +77,7 @@ func builtInDefinition(r catalog.Role) RoleDefinition {
 func customDefinition(o directory.Object) RoleDefinition {
 	return RoleDefinition{
 		Role:       pim.Role{ID: pim.RoleID(o.ID), Name: o.DisplayName, Enabled: o.Role.Enabled, ForUnits: true, ForObjects: true},
-		TemplateID: o.Role.TemplateID, Description: o.Description, Actions: o.Role.Actions, Version: o.Role.Version,
+		TemplateID: o.Role.TemplateID, Description: o.Description, Actions: o.Role.Actions, Blocks: o.Role.Blocks, Version: o.Role.Version,
 	}
 }
 
@@ -84,12 +86,52 @@ func (a *App) Policies(ctx context.Context, by pim.Caller, keys []pim.RoleKey) (
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	if !pim.MayRead(by, keys[0].Provider) {
-		if err := a.concernsAll(ctx, by, keys); err != nil {
+	foreign, err := a.unreadable(ctx, by, keys)
+	if err != nil {
+		return nil, err
+	}
+	if len(foreign) > 0 {
+		if err := a.concernsAll(ctx, by, foreign); err != nil {
 			return nil, err
 		}
 	}
 	return a.policies(ctx, keys)
+}
+
+// unreadable are the keys of roles that the caller may not read as one of those who read everybody's rows.
+func (a *App) unreadable(ctx context.Context, by pim.Caller, keys []pim.RoleKey) ([]pim.RoleKey, error) {
+	var out []pim.RoleKey
+	for _, k := range keys {
+		may, err := pim.MayRead(by, k.Provider), error(nil)
+		if k.Provider == pim.Group {
+			may, err = a.mayReadGroup(ctx, by, k)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+// mayReadGroup says whether the caller may see everybody's rows of a group.
+func (a *App) mayReadGroup(ctx context.Context, by pim.Caller, k pim.RoleKey) (bool, error) {
+	onto, err := a.groupFacts(ctx, k)
+	return pim.MayReadGroup(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope}, onto), err
+}
+
+// groupFacts reads the group that a key of the group provider names; zero for any other key.
+func (a *App) groupFacts(ctx context.Context, k pim.RoleKey) (pim.GroupFacts, error) {
+	if k.Provider != pim.Group {
+		return pim.GroupFacts{}, nil
+	}
+	found, err := a.Store.ObjectsByID(ctx, k.Tenant, []pim.PrincipalID{pim.PrincipalID(k.Scope)})
+	if err != nil || len(found) == 0 {
+		return pim.GroupFacts{}, err
+	}
+	return found[0].GroupFacts(), nil
 }
 
 // concernsAll refuses to show policies of roles that the caller is neither eligible for nor has: people may read the
@@ -130,11 +172,18 @@ func (a *App) policies(ctx context.Context, keys []pim.RoleKey) (map[pim.RoleKey
 // Refusals: Forbidden, InvalidPolicy, ConflictingPolicy, UnknownRole, LastAdministrator. What runs already goes on under
 // the rules it began with.
 func (a *App) EditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, edit func(*policy.Rules) error) (policy.Policy, error) {
-	if !pim.MayAdminister(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role}) {
+	onto, err := a.groupFacts(ctx, k)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	if !pim.MayAdminister(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role}, onto) {
 		return policy.Policy{}, forbidden
 	}
 	if err := a.counts(ctx, by, k.Tenant); err != nil {
 		return policy.Policy{}, err
+	}
+	if k.Provider == pim.Group && (onto.ID == "" || completeRole(pim.Key{Provider: pim.Group, Role: k.Role}, pim.Role{}).ID == "") {
+		return policy.Policy{}, &pim.Refusal{Code: pim.UnknownRole, Detail: "the group does not exist"}
 	}
 	role, err := a.Role(ctx, k.Tenant, k.Role)
 	if err != nil && k.Provider == pim.Directory {

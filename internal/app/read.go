@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -30,14 +31,59 @@ func (a *App) Caller(t pim.TenantID, by pim.Caller) pim.Caller {
 
 var forbidden = &pim.Refusal{Code: pim.Forbidden, Detail: "the caller holds no active role that may read this"}
 
+// readable narrows a list of everybody's rows to those that the caller may read, or refuses it: of one group, where the
+// filter asks for one, as its owner may; of many, those that cannot hold roles to who may write only these.
+func (a *App) readable(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.Provider, where store.Filter) (store.Filter, error) {
+	if scope, one := pinned(where, store.FieldScope); one && p == pim.Group {
+		may, err := a.mayReadGroup(ctx, by, pim.RoleKey{Tenant: t, Provider: p, Scope: pim.Scope(scope)})
+		if err == nil && !may {
+			err = forbidden
+		}
+		return where, err
+	}
+	if !pim.MayRead(by, p) {
+		return nil, forbidden
+	}
+	if p != pim.Group || pim.ReadsEveryGroup(by) {
+		return where, nil
+	}
+	strong, err := a.roleAssignable(ctx, t)
+	if err != nil || len(strong) == 0 {
+		return where, err
+	}
+	return narrowed(where, store.Not{Filter: store.In{Field: store.FieldScope, Values: strong}}), nil
+}
+
+// roleAssignable are the ids of the groups that can hold directory roles.
+func (a *App) roleAssignable(ctx context.Context, t pim.TenantID) ([]string, error) {
+	var ids []string
+	q := store.Query{Tenant: t, Limit: most, Where: store.Is(store.FieldObjectKind, int(directory.KindGroup))}
+	for {
+		page, err := a.Store.Objects(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Rows {
+			if o.GroupFacts().RoleAssignable {
+				ids = append(ids, string(o.ID))
+			}
+		}
+		if q.After = page.Next; len(page.Next) == 0 {
+			return ids, nil
+		}
+	}
+}
+
 // Requests lists requests of a kind. Refusals: Forbidden for Everybody without a role that may read.
 func (a *App) Requests(ctx context.Context, by pim.Caller, p pim.Provider, k pim.Kind, v View, q store.Query) (store.Page[pim.Request], error) {
 	where := store.And{store.Is(store.FieldProvider, string(p)), store.Is(store.FieldKind, int(k))}
 	switch v {
 	case Everybody:
-		if !pim.MayRead(by, p) {
-			return store.Page[pim.Request]{}, forbidden
+		readable, err := a.readable(ctx, by, q.Tenant, p, q.Where)
+		if err != nil {
+			return store.Page[pim.Request]{}, err
 		}
+		q.Where = readable
 	case Mine:
 		where = append(where, store.Is(store.FieldPrincipal, string(by.Principal)))
 	case ByMe:
@@ -144,10 +190,13 @@ func (a *App) Request(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.
 		return pim.Request{}, unknown
 	}
 	r := page.Rows[0]
-	if pim.MayRead(by, p) || r.Key.Principal == by.Principal || r.By.Principal == by.Principal || r.DecidedBy(by.Principal) {
+	if p != pim.Group && pim.MayRead(by, p) || r.Key.Principal == by.Principal || r.By.Principal == by.Principal || r.DecidedBy(by.Principal) {
 		return r, nil
 	}
 	can, err := a.MayDecide(ctx, by, r)
+	if err == nil && !can && p == pim.Group {
+		can, err = a.mayReadGroup(ctx, by, r.Key.Policy())
+	}
 	if err != nil {
 		return pim.Request{}, err
 	}

@@ -51,7 +51,7 @@ func (a *App) UpdateRole(ctx context.Context, by pim.Caller, t pim.TenantID, id 
 	return customDefinition(o), a.putRole(ctx, by, o, "changed")
 }
 
-// DeleteRole deletes a custom role definition. Refusals: Forbidden, UnknownRole, and InvalidRequest for built-in roles
+// DeleteRole puts a custom role definition into the bin. Refusals: Forbidden, UnknownRole, and InvalidRequest for built-in roles
 // and roles in use.
 func (a *App) DeleteRole(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.RoleID) error {
 	o, err := a.customRole(ctx, by, t, id)
@@ -67,8 +67,10 @@ func (a *App) DeleteRole(ctx context.Context, by pim.Caller, t pim.TenantID, id 
 	if len(used.Rows) > 0 {
 		return &pim.Refusal{Code: pim.InvalidRequest, Field: "id", Detail: "the role is in use"}
 	}
+	event := a.roleEvent(by, o, "deleted")
+	o.Deleted, o.Modified = event.At, event.At
 	return a.commit(ctx, store.Commit{
-		Outcome: pim.Outcome{Events: []pim.Event{a.roleEvent(by, o, "deleted")}}, Deleted: []directory.Object{o},
+		Outcome: pim.Outcome{Events: []pim.Event{event}}, Objects: []directory.Object{o},
 	})
 }
 
@@ -92,7 +94,7 @@ func (a *App) customRole(ctx context.Context, by pim.Caller, t pim.TenantID, id 
 
 // mayEditRoles asks the core, and that the account behind the caller still counts in this tenant.
 func (a *App) mayEditRoles(ctx context.Context, by pim.Caller, t pim.TenantID) error {
-	if !pim.MayAdminister(by, pim.Key{Tenant: t, Provider: pim.Directory}) {
+	if !pim.MayAdminister(by, pim.Key{Tenant: t, Provider: pim.Directory}, pim.GroupFacts{}) {
 		return &pim.Refusal{Code: pim.Forbidden, Detail: "the caller holds no active role that manages role definitions"}
 	}
 	return a.counts(ctx, by, t)
@@ -100,11 +102,11 @@ func (a *App) mayEditRoles(ctx context.Context, by pim.Caller, t pim.TenantID) e
 
 // counts refuses a caller whose account is not in the tenant or is disabled: a token outlives neither.
 func (a *App) counts(ctx context.Context, by pim.Caller, t pim.TenantID) error {
-	own, err := a.Store.ObjectsByID(ctx, t, []pim.PrincipalID{by.Principal})
+	yes, err := a.Counts(ctx, t, by.Principal)
 	if err != nil {
 		return err
 	}
-	if len(own) == 0 || !own[0].Enabled {
+	if !yes {
 		return &pim.Refusal{Code: pim.Forbidden, Detail: "the account is unknown or disabled"}
 	}
 	return nil
@@ -151,3 +153,6 @@ func (a *App) roleEvent(by pim.Caller, o directory.Object, what string) pim.Even
 		RoleName: o.DisplayName, Details: []string{"role", what},
 	}
 }
+
+// CustomRole is a role definition that the directory keeps, as callers read it.
+func CustomRole(o directory.Object) RoleDefinition { return customDefinition(o) }

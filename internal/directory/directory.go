@@ -6,6 +6,8 @@
 package directory
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"portcullis/internal/pim"
@@ -44,10 +46,17 @@ type Object struct {
 	Description string
 	// Enabled is false for an account that may not sign in.
 	Enabled bool
-	Created time.Time
+	// ExternalID is the name of the object in the directory that it comes from, if it comes from one.
+	ExternalID string
+	Created    time.Time
+	// Modified is raised by every change, of memberships too.
+	Modified time.Time
+	// Deleted says since when the object is in the bin, where nothing but restoring and purging finds it; zero: it is not.
+	Deleted time.Time
 	User    *User
 	Group   *Group
 	App     *App
+	Unit    *Unit
 	Role    *Role
 }
 
@@ -65,6 +74,9 @@ type User struct {
 	MobilePhone       string
 	BusinessPhones    []string
 	PreferredLanguage string
+	OtherMails        []string
+	// Further are texts that nothing here looks at, by Graph's names of them, such as "city".
+	Further map[string]string
 	// Type is "Member" or "Guest".
 	Type string
 	// EmployeeID is shared by all accounts of one person (promise P5).
@@ -77,12 +89,15 @@ type Group struct {
 	MailNickname    string
 	SecurityEnabled bool
 	MailEnabled     bool
-	// Types holds "Unified" for Microsoft 365 groups, "DynamicMembership" for dynamic ones.
+	// Types holds "Unified" for Microsoft 365 groups, DynamicMembership for dynamic ones.
 	Types      []string
 	Visibility string
 	// RoleAssignable groups may hold directory roles; fixed at creation.
 	RoleAssignable bool
 }
+
+// DynamicMembership is the type of a group whose members follow from a rule.
+const DynamicMembership = "DynamicMembership"
 
 // App is the facet of an application's service principal.
 type App struct {
@@ -96,7 +111,14 @@ type App struct {
 	LoopbackRedirects bool
 	// Permissions are what its own tokens carry as roles, and the most that a person's token through it carries as scp.
 	Permissions []string
+	// Keys are the certificates by which it may prove itself instead of a secret.
+	Keys []AppKey
+	// Trusts are the tokens of other issuers by which it may.
+	Trusts []Trust
 }
+
+// Unit is the facet of an administrative unit; nil says the same as the zero value.
+type Unit struct{ Visibility string }
 
 // Role is the facet of a custom role definition.
 type Role struct {
@@ -104,7 +126,9 @@ type Role struct {
 	Version    string
 	Enabled    bool
 	Actions    []string
-	Condition  string
+	// Blocks are the lengths of the parts in which Actions came, where there were several.
+	Blocks    []int
+	Condition string
 }
 
 // Relation says how two objects belong together. The zero value is nothing.
@@ -127,7 +151,25 @@ type Link struct {
 	Relation Relation
 	// From is the group, application or unit; To is who belongs to it.
 	From, To pim.PrincipalID
-	During   schedule.Interval
+	// Schedule is the grant that the link follows from, as those of a group's members and owners do; empty for a plain
+	// link. Between the same two there may be several, of different schedules.
+	Schedule pim.ScheduleID
+	// Window is when the link holds. The zero value, as of plain links, is always.
+	Window schedule.Window
+}
+
+// At is the stretch of time in which the link holds at t; false if it does not.
+func (l Link) At(t time.Time) (schedule.Interval, bool) { return l.Membership().At(t) }
+
+// Contains says whether the link holds at t.
+func (l Link) Contains(t time.Time) bool {
+	_, ok := l.At(t)
+	return ok
+}
+
+// Membership returns a link between a group and its member as the rules of PIM see it.
+func (l Link) Membership() pim.Membership {
+	return pim.Membership{Group: l.From, Member: l.To, Schedule: l.Schedule, Window: l.Window}
 }
 
 // Credential is what an account proves itself by. It never leaves the store but for the sign-in.
@@ -148,8 +190,23 @@ type Credential struct {
 	LockedUntil time.Time
 }
 
-// Principal returns the object as the rules of PIM see it.
+// GroupFacts returns what the rules of PIM look at of a group whose members and owners are concerned; zero for anything
+// else.
+func (o Object) GroupFacts() pim.GroupFacts {
+	if o.Kind != KindGroup || o.Group == nil {
+		return pim.GroupFacts{}
+	}
+	return pim.GroupFacts{
+		ID: o.ID, Name: o.DisplayName, RoleAssignable: o.Group.RoleAssignable,
+		Dynamic: slices.Contains(o.Group.Types, DynamicMembership),
+	}
+}
+
+// Principal returns the object as the rules of PIM see it: what is in the bin is no principal.
 func (o Object) Principal() pim.Principal {
+	if !o.Deleted.IsZero() {
+		return pim.Principal{}
+	}
 	p := pim.Principal{ID: o.ID, Name: o.DisplayName, Enabled: o.Enabled}
 	switch o.Kind {
 	case KindUser:
@@ -163,4 +220,34 @@ func (o Object) Principal() pim.Principal {
 		return pim.Principal{}
 	}
 	return p
+}
+
+// Clone returns a copy that shares nothing with the object.
+func (o Object) Clone() Object {
+	if o.User != nil {
+		u := *o.User
+		u.BusinessPhones, u.OtherMails, u.Further = slices.Clone(u.BusinessPhones), slices.Clone(u.OtherMails), maps.Clone(u.Further)
+		o.User = &u
+	}
+	if o.Group != nil {
+		g := *o.Group
+		g.Types = slices.Clone(g.Types)
+		o.Group = &g
+	}
+	if o.App != nil {
+		a := *o.App
+		a.Redirects, a.Permissions = slices.Clone(a.Redirects), slices.Clone(a.Permissions)
+		a.Keys, a.Trusts = cloneKeys(a.Keys), cloneTrusts(a.Trusts)
+		o.App = &a
+	}
+	if o.Unit != nil {
+		u := *o.Unit
+		o.Unit = &u
+	}
+	if o.Role != nil {
+		r := *o.Role
+		r.Actions, r.Blocks = slices.Clone(r.Actions), slices.Clone(r.Blocks)
+		o.Role = &r
+	}
+	return o
 }

@@ -27,7 +27,7 @@ func (d *decision) activate() error {
 	}
 	r := d.newRequest(PendingApproval)
 	r.Maximum, r.Eligibility = expiration.Maximum, ground.eligibility.ID
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &Schedule{Window: w})
 	if d.c.Policy.Rules.Approval.Required {
 		d.openApproval(&r)
 	} else {
@@ -42,8 +42,11 @@ func (d *decision) stand(r *Request, g ground, w schedule.Window) {
 	if g.eligibility.Key != d.c.Key {
 		d.out.Relies = append(d.out.Relies, Touch{Key: g.eligibility.Key, Version: g.version})
 	}
+	for _, m := range g.path {
+		d.out.Relies = append(d.out.Relies, Touch{Key: m.key(d.c.Key.Tenant), Version: m.Version})
+	}
 	d.provision(r, Schedule{
-		Type: Activated, Window: w.Until(g.until), Eligibility: g.eligibility.ID, Via: g.via,
+		Type: Activated, Window: w.Until(g.until), Eligibility: g.eligibility.ID, Via: via(g.path),
 	})
 }
 
@@ -67,8 +70,8 @@ func (d *decision) nothingThere() error {
 type ground struct {
 	eligibility Schedule
 	version     int64
-	via         []PrincipalID
-	until       time.Time // zero: no end
+	path        []Membership // to the group that has it
+	until       time.Time    // zero: no end
 }
 
 // ground finds the eligibility that bears longest from the given start; only the named one if one is named.
@@ -86,7 +89,7 @@ func (d *decision) ground(start time.Time, named ScheduleID) (ground, bool) {
 		if !ok {
 			continue
 		}
-		g := ground{eligibility: s, version: b.Version, via: way.via, until: earlier(run.End, way.until)}
+		g := ground{eligibility: s, version: b.Version, path: way.path, until: earlier(run.End, way.until)}
 		if !found || later(g.until, best.until) {
 			best, found = g, true
 		}
@@ -99,10 +102,19 @@ func (d *decision) covers(wide Scope) bool {
 	return wide == d.c.Key.Scope || contains(d.c.Wider, wide)
 }
 
-// way is a path up from a principal to a group: the groups on it, and until when all of it holds.
+// way is a path up from a principal to a group: the memberships on it, and until when all of them hold.
 type way struct {
-	via   []PrincipalID
+	path  []Membership
 	until time.Time // zero: no end
+}
+
+// via are the groups on a way, the nearest first.
+func via(path []Membership) []PrincipalID {
+	var groups []PrincipalID
+	for _, m := range path {
+		groups = append(groups, m.Group)
+	}
+	return groups
 }
 
 // waysUp finds for every group above a principal the way that holds longest from an instant. The principal itself is
@@ -113,15 +125,19 @@ func waysUp(edges []Membership, from PrincipalID, at time.Time) map[PrincipalID]
 		changed = false
 		for _, e := range edges {
 			below, ok := ways[e.Member]
-			if !ok || !e.During.Contains(at) {
+			if !ok {
 				continue
 			}
-			until := earlier(below.until, e.During.End)
+			run, ok := e.At(at)
+			if !ok {
+				continue
+			}
+			until := earlier(below.until, run.End)
 			if have, ok := ways[e.Group]; ok && !later(until, have.until) {
 				continue
 			}
-			via := append(append([]PrincipalID(nil), below.via...), e.Group)
-			ways[e.Group] = way{via: via, until: until}
+			path := append(append([]Membership(nil), below.path...), e)
+			ways[e.Group] = way{path: path, until: until}
 			changed = true
 		}
 	}
@@ -152,11 +168,12 @@ func (d *decision) deactivate() error {
 	}
 	r := d.newRequest(Revoked)
 	r.Asked, r.Completed = schedule.Info{}, d.now
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &live[0])
 	for _, s := range live {
 		d.end(s, Removed, d.c.Effects)
 		d.withdrawPlanned(s)
 	}
+	d.cutPaths()
 	d.event(CompletedRequest, r, &live[0])
 	d.take(r)
 	return nil

@@ -23,9 +23,10 @@ func administers(by Caller) bool {
 	return holds(by, PrivilegedRoleAdministrator, GlobalAdministrator)
 }
 
-// MayAdminister says whether the caller may give, change and take what the key names. PIM's own administration is under
-// PIM: only active roles count. An application does what its token permits, which its dialect has tested.
-func MayAdminister(by Caller, k Key) bool {
+// MayAdminister says whether the caller may give, change and take what the key names (reference graph-pim §4.2). PIM's own
+// administration is under PIM: only active roles count. An application does what its token permits, which its dialect has
+// tested. onto are the facts of the group that the key's scope names; they do not matter for other providers.
+func MayAdminister(by Caller, k Key, onto GroupFacts) bool {
 	if by.App() {
 		return true
 	}
@@ -33,13 +34,31 @@ func MayAdminister(by Caller, k Key) bool {
 	case Directory:
 		return administers(by)
 	case Group:
-		return administers(by) || heldAt(by, Group, Owner, k.Scope)
+		// A group that may hold directory roles is as strong as these.
+		return administers(by) || owns(by, k) || onto.ID != "" && !onto.RoleAssignable && writesGroups(by)
 	case Resource:
 		return administers(by)
 	default:
 		return false
 	}
 }
+
+// writesGroups says whether the caller may change any group that cannot hold directory roles.
+func writesGroups(by Caller) bool {
+	return holds(by, DirectoryWriters, GroupsAdministrator, IdentityGovernanceAdmin, UserAdministrator)
+}
+
+// owns says whether the caller is an owner of the group that a key is about.
+func owns(by Caller, k Key) bool { return k.Provider == Group && heldAt(by, Group, Owner, k.Scope) }
+
+// MayReadGroup says whether the caller may see everybody's rows of one group: as MayRead says for all groups, or as one
+// who administers this one.
+func MayReadGroup(by Caller, k Key, onto GroupFacts) bool {
+	return MayAdminister(by, k, onto) || ReadsEveryGroup(by)
+}
+
+// ReadsEveryGroup says whether the caller may see everybody's rows of groups that can hold roles, too.
+func ReadsEveryGroup(by Caller) bool { return by.App() || administers(by) || holds(by, GlobalReader) }
 
 func heldAt(by Caller, p Provider, r RoleID, s Scope) bool {
 	for _, h := range by.Roles {
@@ -51,7 +70,7 @@ func heldAt(by Caller, p Provider, r RoleID, s Scope) bool {
 }
 
 // MayRead says whether the caller may see everybody's requests, schedules and policies of a provider, beside their own
-// (reference graph-pim §4.2).
+// (reference graph-pim §4.2). Of groups, those of some: see MayReadGroup.
 func MayRead(by Caller, p Provider) bool {
 	if by.App() {
 		return true
@@ -136,7 +155,37 @@ func MayAudit(by Caller) bool {
 		ReportsReader, ComplianceAdministrator)
 }
 
-// MayWriteUsers says whether the caller may make accounts of people. An application does what its token permits.
+// MayWriteUsers says whether the caller may make, change and delete accounts of people. An application does what its
+// token permits.
 func MayWriteUsers(by Caller) bool {
 	return by.App() || holds(by, GlobalAdministrator, UserAdministrator)
+}
+
+// MayWritePrivileged says whether the caller may do to an account or application that holds a role, or could hold one,
+// what would give its privileges to somebody else or take it out of use: change its password, its name, or whether it is
+// enabled, delete it or bring it back.
+func MayWritePrivileged(by Caller) bool {
+	return by.App() || holds(by, GlobalAdministrator, PrivilegedAuthenticationAdministrator)
+}
+
+// MayWriteGroups says whether the caller may change a group, its members and its owners, or make one like it, which has
+// no id yet. Those that may hold directory roles are for who administers these, and for their owners.
+func MayWriteGroups(by Caller, g GroupFacts) bool {
+	switch {
+	case by.App() || administers(by):
+		return true
+	case g.ID != "" && heldAt(by, Group, Owner, Scope(g.ID)):
+		return true
+	}
+	return !g.RoleAssignable && holds(by, GroupsAdministrator, UserAdministrator, DirectoryWriters, IdentityGovernanceAdmin)
+}
+
+// MayWriteUnits says whether the caller may make, change and delete administrative units and say who is in them: who is
+// in one is who its scoped administrators rule over.
+func MayWriteUnits(by Caller) bool { return by.App() || administers(by) }
+
+// MayWriteApplications says whether the caller may make, change and delete applications; owner says that they own the
+// one in question.
+func MayWriteApplications(by Caller, owner bool) bool {
+	return by.App() || owner || holds(by, GlobalAdministrator, ApplicationAdministrator, CloudApplicationAdministrator)
 }

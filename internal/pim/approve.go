@@ -135,7 +135,7 @@ func (d *decision) stage(r *Request) (*Stage, error) {
 			continue
 		}
 		known = true
-		if !s.approver(d.c.Principal, d.c.Actor, d.a.By, inGroup) {
+		if !s.approver(r.Key, d.c.Principal, d.c.Actor, d.a.By, inGroup) {
 			continue
 		}
 		if s.Status != InProgress || !d.now.Before(s.Lapses) || s.answered(d.c.Actor) {
@@ -154,15 +154,37 @@ func (d *decision) stage(r *Request) (*Stage, error) {
 	}
 }
 
+// asks are the approvers that the stage asks now: those it names, its backups where it names nobody else or the requestor
+// has no manager who could decide, and the escalation approvers once it has escalated. standIn says that nobody is named
+// whom it could ask, so that those who administer the role decide.
+func (s Stage) asks(requester Principal) (named []policy.Approver, standIn bool) {
+	listed := s.Setting.Approvers
+	if s.Escalated {
+		listed = append(append([]policy.Approver(nil), listed...), s.Setting.Escalated...)
+	}
+	var backups []policy.Approver
+	managerless := false
+	for _, a := range listed {
+		switch {
+		case a.Kind == policy.RequestorManager && requester.Manager == "":
+			managerless = true
+		case a.Backup:
+			backups = append(backups, a)
+		default:
+			named = append(named, a)
+		}
+	}
+	if managerless || len(named) == 0 {
+		named = append(named, backups...)
+	}
+	return named, len(named) == 0 || managerless && len(backups) == 0
+}
+
 // approver says whether somebody may decide the stage: as a named approver, a member of a named group, the requestor's
 // manager, or, once escalated, one of the escalation approvers. Where a stage names nobody who exists, those who
-// administer directory roles stand in (reference graph-pim §11.3).
-func (s Stage) approver(requester, actor Principal, by Caller, inGroup func(PrincipalID) bool) bool {
-	asked := s.Setting.Approvers
-	if s.Escalated {
-		asked = append(append([]policy.Approver(nil), asked...), s.Setting.Escalated...)
-	}
-	standIn := len(asked) == 0
+// administer directory roles stand in, and for a group its owners as well (reference graph-pim §11.3).
+func (s Stage) approver(k Key, requester, actor Principal, by Caller, inGroup func(PrincipalID) bool) bool {
+	asked, standIn := s.asks(requester)
 	for _, a := range asked {
 		switch a.Kind {
 		case policy.User:
@@ -174,14 +196,13 @@ func (s Stage) approver(requester, actor Principal, by Caller, inGroup func(Prin
 				return true
 			}
 		case policy.RequestorManager:
-			if requester.Manager != "" && requester.Manager == actor.ID {
+			if requester.Manager == actor.ID {
 				return true
 			}
-			standIn = standIn || requester.Manager == ""
 		default:
 		}
 	}
-	return standIn && administers(by)
+	return standIn && (administers(by) || owns(by, k))
 }
 
 // answered says whether the person behind an account has answered the stage.
@@ -201,7 +222,7 @@ func CanDecide(now time.Time, r Request, requester, actor Principal, by Caller, 
 		return false
 	}
 	for _, s := range r.Approval.Stages {
-		if s.Status == InProgress && now.Before(s.Lapses) && !s.answered(actor) && s.approver(requester, actor, by, inGroup) {
+		if s.Status == InProgress && now.Before(s.Lapses) && !s.answered(actor) && s.approver(r.Key, requester, actor, by, inGroup) {
 			return true
 		}
 	}
@@ -282,7 +303,7 @@ func (d *decision) cancel() error {
 	switch {
 	case !d.actorCounts():
 		return refuse(Forbidden, "", "the account is unknown or disabled")
-	case !mine && !MayAdminister(d.a.By, r.Key):
+	case !mine && !MayAdminister(d.a.By, r.Key, d.c.Onto):
 		return refuse(UnknownRequest, "", "the request does not exist")
 	case !r.Status.Open() || r.Status == Granted && !r.Start.After(d.now):
 		return refuse(NotCancelable, "", "the request is done")
@@ -302,12 +323,20 @@ func (d *decision) cancel() error {
 			}
 		}
 	}
+	var ended []ScheduleID
 	for _, s := range d.c.Schedules {
 		if s.Request == r.ID && s.Ending == NotEnded {
 			d.end(s, Removed, d.c.Effects)
+			ended = append(ended, s.ID)
 		}
 	}
-	d.event(CanceledRequest, *r, nil)
+	d.undermineResting(ended)
+	d.cutPaths()
+	what := CanceledRequest
+	if r.Status == Denied {
+		what = DeniedByApprover
+	}
+	d.event(what, *r, nil)
 	d.out.Request = r
 	return nil
 }

@@ -53,22 +53,32 @@ type Ask struct {
 	Stage StageID
 	// Eligibility is the eligibility to activate from where the caller names one; empty: the best one.
 	Eligibility ScheduleID
+	// OutsideOnly says that RemoveOutside leaves what PIM gave, and takes only what was given outside it.
+	OutsideOnly bool
 }
 
 // Needs says which facts a decision about the ask rests on.
 func (a Ask) Needs() Need {
 	n := Need{Key: a.Key, Actor: a.By.Principal}
 	switch a.Action {
-	case AdminAssign, AdminRenew, SelfDeactivate, SelfExtend, SelfRenew:
+	case AdminAssign, AdminRenew, SelfExtend, SelfRenew, AssignOutside:
 	case AdminUpdate, AdminExtend, AdminRemove:
 		// What only adds an administrator cannot break P6; what ends or changes a grant may.
 		n.Administrators = a.Key.guarded()
-		n.Dependents = a.Kind == Eligibility
+		n.Dependents = a.Kind == Eligibility || a.Key.membership()
+	case SelfDeactivate:
+		n.Dependents = a.Key.membership()
+	case RemoveOutside, Depart:
+		n.Administrators = a.Key.guarded()
+		n.Dependents = true
+	case Aftermath:
+		n.Clock, n.Dependents = true, true
 	case SelfActivate:
 		n.Backing = true
 	case Cancel, Approve, Deny:
 		n.Request = a.Request
 		n.Backing = a.Action == Approve
+		n.Dependents = a.Action == Cancel
 	case ScheduleDue:
 		n.Schedule, n.Clock = a.Target, true
 	case RequestDue:

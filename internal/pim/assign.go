@@ -37,7 +37,7 @@ func (d *decision) assign() error {
 		return err
 	}
 	r := d.newRequest(Provisioned)
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &Schedule{Window: w})
 	d.provision(&r, Schedule{Type: Assigned, Window: w})
 	d.take(r)
 	return nil
@@ -95,7 +95,7 @@ func (d *decision) renew() error {
 		return err
 	}
 	r := d.newRequest(Provisioned)
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &Schedule{Window: w})
 	d.provision(&r, Schedule{Type: Assigned, Window: w})
 	d.settle(ScheduleID(r.ID))
 	d.take(r)
@@ -122,7 +122,7 @@ func (d *decision) replace(old Schedule, w schedule.Window) error {
 		return err
 	}
 	r := d.newRequest(Provisioned)
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &Schedule{Window: w})
 	d.end(old, Replaced, d.c.Effects)
 	d.provision(&r, Schedule{Type: Assigned, Window: w})
 	fresh := d.out.Schedules[len(d.out.Schedules)-1]
@@ -131,6 +131,7 @@ func (d *decision) replace(old Schedule, w schedule.Window) error {
 			d.carry(dep, fresh)
 		}
 	}
+	d.cutPaths()
 	d.settle(fresh.ID)
 	if err := d.keepsAdministrator([]ScheduleID{old.ID}, &fresh); err != nil {
 		return err
@@ -157,7 +158,7 @@ func (d *decision) carry(dep Dependent, onto Schedule) {
 	changed := !cut.End.Equal(s.Window.End)
 	s.Window = cut
 	s.Due = nextDue(d.now, s)
-	d.out.Schedules = append(d.out.Schedules, s)
+	d.put(s)
 	if changed {
 		d.moveDoors(s, dep.Effects)
 	}
@@ -166,11 +167,13 @@ func (d *decision) carry(dep Dependent, onto Schedule) {
 // undermine ends an activation because what it rests on is gone.
 func (d *decision) undermine(dep Dependent) {
 	d.touch(dep.Schedule.Key, dep.Version)
-	d.end(dep.Schedule, Undermined, dep.Effects)
-	ended := d.out.Schedules[len(d.out.Schedules)-1]
+	ended := d.end(dep.Schedule, Undermined, dep.Effects)
 	e := d.newEvent(Ended)
-	e.Key, e.Kind, e.Schedule, e.Request = ended.Key, ended.Kind, ended.ID, ended.Request
-	e.Principal, e.Reason = dep.Principal, "the eligibility it rested on was removed or shortened"
+	e.Action, e.Key, e.Kind, e.Schedule, e.Request = ended.madeBy(), ended.Key, ended.Kind, ended.ID, ended.Request
+	if ended.Key.Role != d.c.Key.Role {
+		e.RoleName = "" // the case does not know it
+	}
+	e.Principal, e.Reason = dep.Principal, "what it rested on was removed or shortened"
 	e.Start, e.End = ended.Window.Start, d.now
 	d.out.Events = append(d.out.Events, e)
 	if dep.Request == nil {
@@ -181,6 +184,16 @@ func (d *decision) undermine(dep Dependent) {
 	d.out.More = append(d.out.More, r)
 	e.ID, e.Activity, e.Action, e.Success = EventID(d.newID()), FailedRequest, r.Action, false
 	d.out.Events = append(d.out.Events, e)
+}
+
+// undermineResting ends the activations that rest on eligibilities which have ended.
+func (d *decision) undermineResting(ended []ScheduleID) {
+	for _, dep := range d.c.Dependents {
+		dep.Schedule = d.present(dep.Schedule)
+		if contains(ended, dep.Schedule.Eligibility) && dep.Schedule.Live(d.now) {
+			d.undermine(dep)
+		}
+	}
 }
 
 // touch notes that another case changes too.
@@ -212,18 +225,15 @@ func (d *decision) remove() error {
 	}
 	r := d.newRequest(Revoked)
 	r.Asked, r.Completed = schedule.Info{}, d.now
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &live[0])
 	var ended []ScheduleID
 	for _, s := range live {
 		ended = append(ended, s.ID)
 		d.end(s, Removed, d.c.Effects)
 		d.withdrawPlanned(s)
 	}
-	for _, dep := range d.c.Dependents {
-		if contains(ended, dep.Schedule.Eligibility) && dep.Schedule.Live(d.now) {
-			d.undermine(dep)
-		}
-	}
+	d.undermineResting(ended)
+	d.cutPaths()
 	if err := d.keepsAdministrator(ended, nil); err != nil {
 		return err
 	}
@@ -288,12 +298,13 @@ func (d *decision) askAdministrator() error {
 	if err := d.ownRules(); err != nil {
 		return err
 	}
-	if _, err := d.window(bindingRule(d.set().Expiration)); err != nil {
+	w, err := d.window(bindingRule(d.set().Expiration))
+	if err != nil {
 		return err
 	}
 	r := d.newRequest(PendingAdminDecision)
 	r.Due = due
-	d.event(Requested, r, nil)
+	d.event(Requested, r, &Schedule{Window: w})
 	d.take(r)
 	return nil
 }

@@ -18,7 +18,7 @@ type Need struct {
 	Clock bool
 	// Backing asks for the eligibilities of the principal at the scope and wider ones, of groups on the way up too.
 	Backing bool
-	// Dependents asks for the activations that rest on the case's own eligibilities.
+	// Dependents asks for the activations that rest on what the case holds.
 	Dependents bool
 	// Administrators asks for all that promise P6 is judged by.
 	Administrators bool
@@ -36,7 +36,11 @@ type Case struct {
 	// ScopeKnown says that what the scope names is there. Wider are the scopes that contain it, the nearest first.
 	ScopeKnown bool
 	Wider      []Scope
-	Policy     policy.Policy
+	// Onto is the group that the scope names, where it names one.
+	Onto GroupFacts
+	// Fresh says that the commit which the outcome becomes a part of makes that group.
+	Fresh  bool
+	Policy policy.Policy
 	// Schedules are those of this key: live ones, and ended ones that may still be renewed.
 	Schedules []Schedule
 	// Requests are the open ones of this key, and the one that the ask is about.
@@ -44,9 +48,10 @@ type Case struct {
 	// Backing are live eligibilities for the role that the principal can activate from: at this scope and wider ones,
 	// own ones and those of groups.
 	Backing []Backing
-	// Memberships are all edges on the ways up from the principal and from the actor.
+	// Memberships are all edges on the ways up from the principal and from the actor, each with the version of its case.
 	Memberships []Membership
-	// Dependents are live activations resting on eligibilities of this key.
+	// Dependents are live activations resting on eligibilities of this key and, where it is about members of a group, those
+	// whose path goes by this membership; and whatever rests on those in turn.
 	Dependents []Dependent
 	// Administrators are the grants by which promise P6 is judged, those of this case included.
 	Administrators []Standing
@@ -63,7 +68,7 @@ type Backing struct {
 	Version  int64
 }
 
-// Dependent is an activation that rests on an eligibility of the case, with what is needed to end it.
+// Dependent is an activation that rests on what the case holds, with what is needed to end it.
 type Dependent struct {
 	Schedule  Schedule
 	Version   int64

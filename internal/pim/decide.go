@@ -19,6 +19,7 @@ func Decide(now time.Time, c Case, a Ask, newID func() string) (Outcome, error) 
 	if err != nil {
 		return Outcome{}, err
 	}
+	d.notices()
 	return d.out, nil
 }
 
@@ -43,6 +44,12 @@ func (d *decision) decide() error {
 		return d.scheduleDue()
 	case RequestDue:
 		return d.requestDue()
+	case AssignOutside, RemoveOutside:
+		return d.outside()
+	case Depart:
+		return d.depart()
+	case Aftermath:
+		return d.aftermath()
 	default:
 		return refuse(InvalidRequest, "action", "the action is missing or unknown")
 	}
@@ -71,7 +78,7 @@ func (d *decision) request() error {
 		return d.deactivate()
 	case SelfExtend, SelfRenew:
 		return d.askAdministrator()
-	case Cancel, Approve, Deny, ScheduleDue, RequestDue:
+	case Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside, RemoveOutside, Depart, Aftermath:
 	}
 	return fmt.Errorf("action %d makes no request", d.a.Action)
 }
@@ -81,7 +88,8 @@ func (a Action) self() bool {
 	switch a {
 	case SelfActivate, SelfDeactivate, SelfExtend, SelfRenew:
 		return true
-	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, Cancel, Approve, Deny, ScheduleDue, RequestDue:
+	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, Cancel, Approve, Deny, ScheduleDue, RequestDue,
+		AssignOutside, RemoveOutside, Depart, Aftermath:
 		return false
 	default:
 		return false
@@ -117,7 +125,8 @@ func (d *decision) mayAsk() error {
 		}
 		return nil
 	}
-	if !MayAdminister(d.a.By, d.a.Key) {
+	// Whoever may make a group says who is in it from the beginning.
+	if !d.c.Fresh && !MayAdminister(d.a.By, d.a.Key, d.c.Onto) {
 		return refuse(Forbidden, "", "the caller holds no active role that administers this one")
 	}
 	return nil
@@ -136,7 +145,7 @@ func (d *decision) known() error {
 		return refuse(UnknownPrincipal, "principal", "the principal does not exist")
 	case !d.c.ScopeKnown:
 		return refuse(InvalidScope, "scope", "the scope does not exist")
-	case d.a.Key.Provider == Directory && d.a.Action != AdminRemove && !d.c.Role.takes(d.a.Key.Scope):
+	case d.a.Key.Provider == Directory && d.a.Action != AdminRemove && d.a.Action != RemoveOutside && !d.c.Role.takes(d.a.Key.Scope):
 		return refuse(InvalidScope, "scope", "the role cannot be assigned at such a scope")
 	}
 	return nil
@@ -144,15 +153,50 @@ func (d *decision) known() error {
 
 // suitable says whether this principal may be given this role. Removing what it has is always possible.
 func (d *decision) suitable() error {
-	if d.a.Action == AdminRemove || d.a.Action == SelfDeactivate || d.a.Key.Provider != Directory {
+	if d.a.Action == AdminRemove || d.a.Action == SelfDeactivate || d.a.Action == RemoveOutside {
 		return nil
 	}
+	switch d.a.Key.Provider {
+	case Directory:
+		return d.suitableForRole()
+	case Group:
+		return d.suitableForGroup()
+	case Resource:
+		return nil
+	default:
+		return nil
+	}
+}
+
+func (d *decision) suitableForRole() error {
 	p := d.c.Principal
 	switch {
 	case p.Kind == GroupPrincipal && !p.RoleAssignable:
 		return refuse(Unsuitable, "principal", "the group cannot be assigned to roles")
 	case p.Kind == ServicePrincipal && d.a.Kind == Eligibility:
-		return refuse(Unsuitable, "principal", "a service principal cannot activate, so it cannot be eligible")
+		return cannotActivate
+	}
+	return nil
+}
+
+var cannotActivate = refuse(Unsuitable, "principal", "a service principal cannot activate, so it cannot be eligible")
+
+// suitableForGroup is the same for members and owners of groups (reference graph-pim §20). Groups may be in each other in
+// a circle: every walk through them ends. A group is never in itself.
+func (d *decision) suitableForGroup() error {
+	p, onto := d.c.Principal, d.c.Onto
+	group, active := p.Kind == GroupPrincipal, d.a.Kind == Assignment
+	switch {
+	case onto.Dynamic:
+		return refuse(Unsuitable, "scope", "the members of a dynamic group follow from its rule")
+	case p.ID == onto.ID:
+		return refuse(Unsuitable, "principal", "a group cannot be in itself")
+	case p.Kind == ServicePrincipal && !active:
+		return cannotActivate
+	case group && d.a.Key.Role == Owner:
+		return refuse(Unsuitable, "principal", "a group cannot own another")
+	case group && active && onto.RoleAssignable:
+		return refuse(Unsuitable, "principal", "a group that can be assigned to roles takes no group as an active member")
 	}
 	return nil
 }
@@ -222,11 +266,33 @@ func (d *decision) provision(r *Request, s Schedule) {
 	}
 }
 
-// end ends a schedule of the case, or of a dependent one, and shuts its doors.
-func (d *decision) end(s Schedule, why Ending, effects []Effect) {
+// end ends a schedule of the case, or of a dependent one, shuts its doors, and returns it as it is then.
+func (d *decision) end(s Schedule, why Ending, effects []Effect) Schedule {
 	s.Ending, s.Ended, s.Modified, s.Due, s.Open = why, d.now, d.now, time.Time{}, false
-	d.out.Schedules = append(d.out.Schedules, s)
+	d.put(s)
 	d.shutDoors(s.ID, effects, "")
+	return s
+}
+
+// put puts a schedule into the outcome, in the place of what the outcome said of it before.
+func (d *decision) put(s Schedule) {
+	for i := range d.out.Schedules {
+		if d.out.Schedules[i].ID == s.ID {
+			d.out.Schedules[i] = s
+			return
+		}
+	}
+	d.out.Schedules = append(d.out.Schedules, s)
+}
+
+// present is a schedule that was read, as the outcome has it so far.
+func (d *decision) present(s Schedule) Schedule {
+	for _, changed := range d.out.Schedules {
+		if changed.ID == s.ID {
+			return changed
+		}
+	}
+	return s
 }
 
 // window resolves the times that were asked for, as bound by a set's expiration rule when they name no end.

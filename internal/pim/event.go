@@ -45,6 +45,10 @@ const (
 	DirectoryChanged
 	// TenantCreated: the tenant began.
 	TenantCreated
+	// RemovedOutside: a grant was taken outside PIM.
+	RemovedOutside
+	// MailStuck: a notice cannot be sent.
+	MailStuck
 )
 
 // Event is one entry of the audit log. It is committed together with what it tells (promise P1).
@@ -70,6 +74,6 @@ type Event struct {
 	// Start and End are the window that the event tells of, where it tells of one. End zero: no end.
 	Start, End time.Time
 	Ticket     Ticket
-	// Details are further facts in a fixed order: name, value, name, value.
+	// Details are further facts in a fixed order: name, value, name, value; those of DirectoryChanged are ChangeDetails.
 	Details []string
 }

@@ -15,6 +15,8 @@ type Outcome struct {
 	Schedules []Schedule
 	Effects   []Effect
 	Events    []Event
+	// Notices are what is told of the events.
+	Notices []Notice
 	// Touches are other cases that the outcome changes: their versions are raised too. Where promise P6 was judged,
 	// the tenant's set of administrators is among them.
 	Touches []Touch

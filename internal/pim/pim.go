@@ -88,6 +88,10 @@ type RoleKey struct {
 	Role     RoleID
 }
 
+// membership says whether the case is about a member of a group, so that what rests on its grants is more than their
+// activations: every path that goes by that membership.
+func (k Key) membership() bool { return k.Provider == Group && k.Role == Member }
+
 // Policy returns the key of the policy that binds the case: for directory roles one per role in the tenant, for
 // groups one per group and side, for resources one per scope and role.
 func (k Key) Policy() RoleKey {
@@ -114,6 +118,11 @@ const (
 	DirectoryWriters            RoleID = "9360feb5-f418-4baa-8175-e2a00bac4301"
 	ReportsReader               RoleID = "4a5d8f65-41da-4de4-8968-e035b65339cf"
 	ComplianceAdministrator     RoleID = "17315797-102d-40b4-93e0-432062caca18"
-	Member                      RoleID = "member"
-	Owner                       RoleID = "owner"
+
+	ApplicationAdministrator              RoleID = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
+	CloudApplicationAdministrator         RoleID = "158c047a-c907-4556-b7ef-446551a6b5f7"
+	PrivilegedAuthenticationAdministrator RoleID = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
+
+	Member RoleID = "member"
+	Owner  RoleID = "owner"
 )

@@ -1,6 +1,10 @@
 package pim
 
-import "portcullis/internal/schedule"
+import (
+	"time"
+
+	"portcullis/internal/schedule"
+)
 
 // PrincipalKind says what a principal is. The zero value is none and holds nothing.
 type PrincipalKind int
@@ -36,11 +40,41 @@ func (p Principal) SamePerson(q Principal) bool {
 	return p.ID != "" && p.ID == q.ID || p.Person != "" && p.Person == q.Person
 }
 
-// Membership is one edge from a member to a group, for a time. Groups may hold groups, in circles too.
+// GroupFacts are what the rules look at of the group whose members or owners a case is about. The zero value is no group.
+type GroupFacts struct {
+	ID   PrincipalID
+	Name string
+	// RoleAssignable groups may hold directory roles: only those who administer these may change them.
+	RoleAssignable bool
+	// Dynamic groups have the members that a rule names, and nobody else gives or takes a membership.
+	Dynamic bool
+}
+
+// Membership is one edge from a member to a group, for a time. Groups may hold groups, in circles too. Between the same
+// two there may be several, by different schedules.
 type Membership struct {
 	Group  PrincipalID
 	Member PrincipalID
-	During schedule.Interval
+	// Schedule is the grant by which it is one.
+	Schedule ScheduleID
+	// Window is when it holds. One that has no start, and does not recur, holds from ever.
+	Window schedule.Window
+	// Version is that of the membership's case, where a case is read.
+	Version int64
+}
+
+// At is the stretch of time in which the membership holds at t; false if it does not.
+func (m Membership) At(t time.Time) (schedule.Interval, bool) {
+	if m.Window.Start.IsZero() && m.Window.Recurrence == nil {
+		always := schedule.Interval{End: m.Window.End}
+		return always, always.Contains(t)
+	}
+	return m.Window.At(t)
+}
+
+// key is the case of the membership.
+func (m Membership) key(t TenantID) Key {
+	return Key{Tenant: t, Provider: Group, Scope: Scope(m.Group), Role: Member, Principal: m.Member}
 }
 
 // Role is a role definition as far as the rules care. The zero value is an unknown role.

@@ -30,6 +30,17 @@ const (
 	// ScheduleDue and RequestDue are asked by the clock.
 	ScheduleDue
 	RequestDue
+
+	// AssignOutside and RemoveOutside give and take an active assignment outside PIM, as writing to the directory does:
+	// no rule of the role's policy binds them, and they make no request.
+	AssignOutside
+	RemoveOutside
+	// Depart ends all that a case holds, because its principal, or what its scope names, leaves the directory.
+	Depart
+
+	// Aftermath is asked by the clock as soon as something has been committed that others may rest on: activations that were
+	// made between its reading and its commit rest on it all the same, and fall too.
+	Aftermath
 )
 
 // Status says how far a request has come. The zero value is none.

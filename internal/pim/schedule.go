@@ -42,6 +42,8 @@ const (
 	Replaced
 	// Undermined: what it rested on is gone, such as the eligibility of an activation.
 	Undermined
+	// Departed: its principal, or what its scope names, has left the directory.
+	Departed
 )
 
 // Schedule is an eligibility or an assignment with its whole time span: a grant is an interval. What it means at an
@@ -69,6 +71,30 @@ type Schedule struct {
 	Open bool
 	// Due is when the clock asks next: the next change of the window or the next reminder. Zero: never.
 	Due time.Time
+}
+
+// GoesBy says whether the schedule is an activation whose path from its principal to what it rests on goes by a membership
+// of the member in the group.
+func (s Schedule) GoesBy(member, group PrincipalID) bool {
+	if s.Type != Activated {
+		return false
+	}
+	at := s.Key.Principal
+	for _, g := range s.Via {
+		if at == member && g == group {
+			return true
+		}
+		at = g
+	}
+	return false
+}
+
+// Membership returns who is made a member of which group; false if the schedule is anything else.
+func (s Schedule) Membership() (Membership, bool) {
+	if s.Kind != Assignment || !s.Key.membership() {
+		return Membership{}, false
+	}
+	return Membership{Group: PrincipalID(s.Key.Scope), Member: s.Key.Principal, Schedule: s.ID, Window: s.Window}, true
 }
 
 // Live says whether the schedule is not ended: it holds, or will hold.

@@ -1,6 +1,10 @@
 package pim
 
-import "time"
+import (
+	"time"
+
+	"portcullis/internal/schedule"
+)
 
 // newEvent makes an audit event about the case.
 func (d *decision) newEvent(what Activity) Event {
@@ -11,7 +15,8 @@ func (d *decision) newEvent(what Activity) Event {
 	}
 }
 
-// event tells of a request. The reason is the request's justification; details are name, value pairs.
+// event tells of a request, and of the window of a schedule: the one given, else the one that the request has made. The
+// reason is the request's justification; details are name, value pairs.
 func (d *decision) event(what Activity, r Request, s *Schedule, details ...string) {
 	if d.a.ValidationOnly {
 		return
@@ -20,6 +25,9 @@ func (d *decision) event(what Activity, r Request, s *Schedule, details ...strin
 	e.Request, e.Action, e.Kind = r.ID, r.Action, r.Kind
 	e.Reason, e.Ticket = r.Justification, r.Ticket
 	e.Success = what != LapsedRequest && what != FailedRequest
+	if made, ok := d.scheduleByID(r.Target); ok && s == nil {
+		s = &made
+	}
 	if s != nil {
 		e.Schedule, e.Start, e.End = s.ID, s.Window.Start, s.End()
 	}
@@ -38,21 +46,29 @@ func (d *decision) scheduleEvent(what Activity, s Schedule) {
 	e := d.newEvent(what)
 	e.Kind, e.Schedule, e.Request = s.Kind, s.ID, s.Request
 	e.Start, e.End = s.Window.Start, s.End()
-	if s.Type == Activated {
-		e.Action = SelfActivate
-	} else {
-		e.Action = AdminAssign
-	}
+	e.Action = s.madeBy()
 	d.out.Events = append(d.out.Events, e)
+}
+
+// madeBy is the action that makes schedules of this type, for events that are about no request.
+func (s Schedule) madeBy() Action {
+	if s.Type == Activated {
+		return SelfActivate
+	}
+	return AdminAssign
 }
 
 // RefusalEvent is the audit entry of an ask that was refused.
 func RefusalEvent(now time.Time, c Case, a Ask, r *Refusal, newID func() string) Event {
-	return Event{
+	e := Event{
 		ID: EventID(newID()), Tenant: c.Key.Tenant, At: now, Activity: Refused, Reason: r.Error(),
 		By: a.By.Actor, Request: a.Request, Action: a.Action, Kind: a.Kind, Key: c.Key,
 		Principal: c.Principal, RoleName: c.Role.Name, Ticket: a.Ticket,
 	}
+	if w, err := schedule.Resolve(now, a.Schedule); err == nil {
+		e.Start, e.End = w.Start, w.End
+	}
+	return e
 }
 
 // EffectEvent is the audit entry of what became of an effect.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/app"
+	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/sample"
 	"portcullis/internal/store"
@@ -52,16 +54,36 @@ func TestLoading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outside := 0
+	// The administrator's role is made outside PIM, and so is everybody's place in a group.
+	roles, outside := 0, map[pim.Provider]int{}
 	for _, s := range schedules.Rows {
 		if s.Request == "" {
-			outside++
+			outside[s.Key.Provider]++
+		}
+		if s.Key.Provider == pim.Directory {
+			roles++
 		}
 	}
-	if got, want := len(schedules.Rows), len(o.Grants)+1; got != want || outside != 1 {
-		t.Errorf("got %d schedules, %d of them made outside PIM, want %d and 1", got, outside, want)
+	memberships := 0
+	for _, l := range o.Links {
+		if l.Relation != directory.UnitMember {
+			memberships++
+		}
 	}
-	held := func(key string) []pim.HeldRole { return a.Index.Held(a.Time(), o.Tenant.ID, o.People[key]) }
+	if got, want := roles, len(o.Grants)+1; got != want || outside[pim.Directory] != 1 || outside[pim.Group] != memberships {
+		t.Errorf("got %d schedules of roles, and made outside PIM %v, want %d, 1 and %d", got, outside, want, memberships)
+	}
+	held := func(key string) (roles []pim.HeldRole) {
+		for _, r := range a.Index.Held(a.Time(), o.Tenant.ID, o.People[key]) {
+			if r.Provider == pim.Directory {
+				roles = append(roles, r)
+			}
+		}
+		return roles
+	}
+	if eve := o.People["eve"]; !slices.Contains(a.Index.GroupsAbove(a.Time(), o.Tenant.ID, eve), o.Groups["security-operations"]) {
+		t.Error("eve is no member of Security Operations")
+	}
 	for key, role := range map[string]pim.RoleID{
 		"grace": pim.GlobalAdministrator, "pat": pim.PrivilegedRoleAdministrator, "aud": pim.GlobalReader, "eve": pim.SecurityReader,
 	} {

@@ -32,6 +32,17 @@ const (
 	FieldAt          Field = "at"          // events
 	FieldActivity    Field = "activity"    // events: pim.Activity as int
 	FieldActor       Field = "actor"       // events: who asked
+
+	// Of events also kind, action and end: that of what an event tells of.
+	FieldSuccess      Field = "success"
+	FieldActorKind    Field = "actorKind"    // who asked: pim.PrincipalKind as int, 0 for the clock and the operator
+	FieldActorName    Field = "actorName"    // who asked: their display name then
+	FieldActorAccount Field = "actorAccount" // who asked: their principal name or client id then
+	FieldSubjectID    Field = "subjectID"    // whom an event is about, be it a case or a change of the directory
+	FieldSubject      Field = "subject"      // whom an event is about: their display name then
+	FieldSubjectKind  Field = "subjectKind"  // whom an event is about: pim.PrincipalKind as int
+	FieldRoleName     Field = "roleName"     // which role an event is about: its name then
+	FieldDetail       Field = "detail"       // the first of the details, name and value with a blank between
 )
 
 // The fields of directory objects.
@@ -42,6 +53,8 @@ const (
 	FieldMail          Field = "mail"          // users
 	FieldMailNickname  Field = "mailNickname"  // users, groups
 	FieldClientID      Field = "clientID"      // service principals
+	FieldExternalID    Field = "externalID"
+	FieldDeleted       Field = "deleted" // in the bin
 	FieldEnabled       Field = "enabled"
 )
 
@@ -62,7 +75,8 @@ const (
 )
 
 // Filter is a condition on rows: one of And, Or, Not, Compare, In.
-// Texts compare without letter case in display and principal names, mail addresses and nicknames; exactly elsewhere.
+// Texts compare without letter case in display and principal names, mail addresses and nicknames, and in the names and
+// accounts that events tell; exactly elsewhere.
 type Filter interface{ filter() }
 
 // And holds when all hold; empty: always.

@@ -135,7 +135,8 @@ func (o Op) holds(order int) bool {
 // fold lower-cases texts of the columns that compare without letter case.
 func fold(f Field, s string) string {
 	switch f { //nolint:exhaustive // the others compare exactly
-	case FieldDisplayName, FieldPrincipalName, FieldMail, FieldMailNickname:
+	case FieldDisplayName, FieldPrincipalName, FieldMail, FieldMailNickname,
+		FieldActorName, FieldActorAccount, FieldSubject, FieldRoleName:
 		return strings.ToLower(s)
 	default:
 		return s

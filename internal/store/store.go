@@ -33,6 +33,7 @@ var (
 type Store interface {
 	Cases
 	Work
+	Mails
 	Lists
 	Directory
 	Vault
@@ -65,8 +66,10 @@ type Commit struct {
 	Entries []Entry
 	// Policy is the edited policy with Version already raised; nil for all but edits of a policy.
 	Policy *PolicyEdit
-	// Objects and Links are changes of the directory: first what is Deleted goes, with all its links and its credential,
-	// then Objects are written whole, then Unlinks go and Links come. ErrConflict: a principal name or client id is taken.
+	// Objects and Links are changes of the directory: first what is Deleted goes, with all its links and its credential, out
+	// of the bin too; then Objects are written whole, those that say since when they are deleted into the bin, which costs
+	// them their place among the others, their links and their credential; then Unlinks go and Links come. ErrConflict: a
+	// principal name or client id is taken. In the bin none is.
 	Objects []directory.Object
 	Deleted []directory.Object
 	Links   []directory.Link
@@ -111,6 +114,21 @@ type Work interface {
 	// given another intent meanwhile, or the lease was lost; nothing is written but that the holder's lease ends, and it is
 	// simply claimed again.
 	Settle(ctx context.Context, holder string, before, after pim.Effect, entries []Entry) error
+}
+
+// Mails is the way of notices from their commit to a mail server, and what is shown of it. A commit's notices are kept as
+// mails without an address, whether or not that notice is there already.
+type Mails interface {
+	// ClaimMails leases up to limit mails that are due at now, as ClaimEffects does.
+	ClaimMails(ctx context.Context, holder string, now, until time.Time, limit int) (mails []pim.Mail, next time.Time, err error)
+	// SettleMail writes what became of a claimed mail, further mails that follow from it, and audit entries, and ends the
+	// lease. Of the further ones those that are there already stay as they are. ErrStale: the lease was lost; nothing is
+	// written.
+	SettleMail(ctx context.Context, holder string, after pim.Mail, more []pim.Mail, entries []Entry) error
+	// Mails lists them by id, kind, address, state, stuck and created.
+	Mails(context.Context, Query) (Page[pim.Mail], error)
+	// PurgeMails deletes what came to its end at or before an instant, at most limit rows, and says how many.
+	PurgeMails(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Page is a part of a list.
@@ -161,6 +179,9 @@ type Lists interface {
 type Directory interface {
 	Tenants(context.Context) ([]directory.Tenant, error)
 	Objects(context.Context, Query) (Page[directory.Object], error)
+	// Bin lists the objects in the bin; all other questions leave these out. Of the fields of objects it has those that
+	// Objects has.
+	Bin(context.Context, Query) (Page[directory.Object], error)
 	// ObjectsByID returns those of the ids that are there, in no order.
 	ObjectsByID(ctx context.Context, t pim.TenantID, ids []pim.PrincipalID) ([]directory.Object, error)
 	// Links lists links of a relation from or to an object (the other end empty), with the object at the other end,
@@ -179,6 +200,9 @@ type Directory interface {
 type Vault interface {
 	// Put writes a value until it expires; an existing one is replaced.
 	PutSecret(ctx context.Context, kind, key string, value []byte, expires time.Time) error
+	// AddSecret writes a value where there is none, or only one that has expired. ErrStale: there is one. Of two that add
+	// one does.
+	AddSecret(ctx context.Context, kind, key string, value []byte, expires, now time.Time) error
 	// GetSecret reads a value. ErrNotFound: none, or expired.
 	GetSecret(ctx context.Context, kind, key string, now time.Time) ([]byte, error)
 	// TakeSecret reads and deletes a value in one step: of two takers one gets it.

@@ -59,20 +59,38 @@ func (s *Story) Group(name string, members ...string) {
 	s.World.Principals[pim.PrincipalID(name)] = pim.Principal{
 		ID: pim.PrincipalID(name), Kind: pim.GroupPrincipal, Name: name, Enabled: true, RoleAssignable: true,
 	}
+	s.World.Groups[pim.PrincipalID(name)] = pim.GroupFacts{ID: pim.PrincipalID(name), Name: name, RoleAssignable: true}
 	for _, m := range members {
 		if s.World.Principals[pim.PrincipalID(m)].Kind != pim.GroupPrincipal {
 			s.Person(m)
 		}
-		s.World.Memberships = append(s.World.Memberships,
-			pim.Membership{Group: pim.PrincipalID(name), Member: pim.PrincipalID(m), During: always})
+		s.belongs(m, "member of "+name, schedule.Window{Start: s.Now})
+	}
+}
+
+// GroupIs changes what is known of a group.
+func (s *Story) GroupIs(name string, change func(*pim.GroupFacts)) {
+	g := s.World.Groups[pim.PrincipalID(name)]
+	change(&g)
+	s.World.Groups[g.ID] = g
+	p := s.World.Principals[g.ID]
+	p.RoleAssignable = g.RoleAssignable
+	s.World.Principals[g.ID] = p
+}
+
+// belongs makes somebody a member or owner outside PIM, as the directory was before the story.
+func (s *Story) belongs(who, as string, when schedule.Window) {
+	k := s.key(who, as)
+	id := pim.ScheduleID(string(k.Role) + " " + who + " of " + string(k.Scope))
+	s.World.Schedules[id] = pim.Schedule{
+		ID: id, Key: k, Kind: pim.Assignment, Type: pim.Assigned, Window: when, Created: s.Now, Open: true, Due: when.End,
 	}
 }
 
 // MemberUntil makes somebody a member of a group up to an end, after the present instant.
 func (s *Story) MemberUntil(group, member, after string) {
-	s.World.Memberships = append(s.World.Memberships, pim.Membership{
-		Group: pim.PrincipalID(group), Member: s.Person(member), During: schedule.Interval{End: s.Now.Add(s.span(after))},
-	})
+	s.Person(member)
+	s.belongs(member, "member of "+group, schedule.Window{Start: s.Now, End: s.Now.Add(s.span(after))})
 }
 
 // Is changes what is known of a principal.
@@ -90,7 +108,7 @@ func (s *Story) Policy(role string, change func(*policy.Rules)) {
 	p.Rules = p.Rules.Clone()
 	change(&p.Rules)
 	p.Version++
-	if err := p.Rules.Validate(s.Now, false); err != nil {
+	if err := p.Rules.Validate(s.Now, k.Provider == pim.Group); err != nil {
 		s.t.Helper()
 		s.t.Fatalf("policy of %s: %v", role, err)
 	}
@@ -116,8 +134,11 @@ func (s *Story) role(name string) pim.RoleID {
 	return id
 }
 
-// key reads "Role" or "Role at /scope".
+// key reads "Role", "Role at /scope", "member of group" or "owner of group".
 func (s *Story) key(principal, role string) pim.Key {
+	if side, group, ok := strings.Cut(role, " of "); ok && (side == string(pim.Member) || side == string(pim.Owner)) {
+		return pim.Key{Tenant: Tenant, Provider: pim.Group, Scope: pim.Scope(group), Role: pim.RoleID(side), Principal: pim.PrincipalID(principal)}
+	}
 	name, scope, at := strings.Cut(role, " at ")
 	if !at {
 		scope = string(pim.Everywhere)
@@ -342,7 +363,7 @@ func (s *Story) tick() {
 // Holds says that somebody holds a role now.
 func (s *Story) Holds(whom, role string) {
 	s.t.Helper()
-	if !s.World.Holds(pim.PrincipalID(whom), s.role(role), s.Now) {
+	if !s.World.Holds(s.key(whom, role), s.Now) {
 		s.t.Errorf("%s: %s does not hold %s", s.Now, whom, role)
 	}
 }
@@ -350,7 +371,7 @@ func (s *Story) Holds(whom, role string) {
 // HoldsNot says the opposite.
 func (s *Story) HoldsNot(whom, role string) {
 	s.t.Helper()
-	if s.World.Holds(pim.PrincipalID(whom), s.role(role), s.Now) {
+	if s.World.Holds(s.key(whom, role), s.Now) {
 		s.t.Errorf("%s: %s holds %s", s.Now, whom, role)
 	}
 }

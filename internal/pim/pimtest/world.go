@@ -6,12 +6,12 @@ package pimtest
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 )
 
 // Tenant is the one tenant of a world.
@@ -19,14 +19,17 @@ const Tenant pim.TenantID = "7e4a0001-0000-4000-8000-000000000001"
 
 // World keeps the facts of a story.
 type World struct {
-	Principals  map[pim.PrincipalID]pim.Principal
-	Roles       map[pim.RoleID]pim.Role
-	Policies    map[pim.RoleKey]policy.Policy
+	Principals map[pim.PrincipalID]pim.Principal
+	Roles      map[pim.RoleID]pim.Role
+	Policies   map[pim.RoleKey]policy.Policy
+	Groups     map[pim.PrincipalID]pim.GroupFacts
+	// Memberships are those that follow from no schedule.
 	Memberships []pim.Membership
 	Schedules   map[pim.ScheduleID]pim.Schedule
 	Requests    map[pim.RequestID]pim.Request
 	Effects     map[string]pim.Effect
 	Events      []pim.Event
+	Notices     []pim.Notice
 	Doors       []pim.Door
 	ids         int
 }
@@ -35,7 +38,8 @@ type World struct {
 func NewWorld() *World {
 	return &World{
 		Principals: map[pim.PrincipalID]pim.Principal{},
-		Roles:      map[pim.RoleID]pim.Role{},
+		Roles:      map[pim.RoleID]pim.Role{pim.Member: {ID: pim.Member, Name: "member", Enabled: true}, pim.Owner: {ID: pim.Owner, Name: "owner", Enabled: true}},
+		Groups:     map[pim.PrincipalID]pim.GroupFacts{},
 		Policies:   map[pim.RoleKey]policy.Policy{},
 		Schedules:  map[pim.ScheduleID]pim.Schedule{},
 		Requests:   map[pim.RequestID]pim.Request{},
@@ -60,13 +64,22 @@ func (w *World) Case(n pim.Need) pim.Case {
 	}
 	c := pim.Case{
 		Key: k, Principal: w.Principals[k.Principal], Actor: w.Principals[n.Actor], Role: w.Roles[k.Role],
-		ScopeKnown: true, Policy: w.policy(k.Policy()), Memberships: w.Memberships, Doors: w.Doors,
+		ScopeKnown: true, Policy: w.policy(k.Policy()), Memberships: w.memberships(),
 	}
-	if k.Scope != pim.Everywhere {
+	for _, d := range w.Doors {
+		if d.Provider == k.Provider && d.Role == k.Role {
+			c.Doors = append(c.Doors, d)
+		}
+	}
+	if k.Provider == pim.Group {
+		c.Onto = w.Groups[pim.PrincipalID(k.Scope)]
+		c.ScopeKnown = c.Onto.ID != ""
+	} else if k.Scope != pim.Everywhere {
 		c.Wider = []pim.Scope{pim.Everywhere}
 	}
+	rests := w.resting(k)
 	for _, s := range w.sorted() {
-		w.file(&c, n, s)
+		w.file(&c, n, s, rests[s.ID])
 	}
 	for _, r := range w.Requests {
 		if r.ID == n.Request || r.Key == k && r.Status.Open() {
@@ -77,16 +90,17 @@ func (w *World) Case(n pim.Need) pim.Case {
 }
 
 // file puts a schedule where it belongs in a case.
-func (w *World) file(c *pim.Case, n pim.Need, s pim.Schedule) {
+func (w *World) file(c *pim.Case, n pim.Need, s pim.Schedule, rests bool) {
 	k := c.Key
 	if s.Key == k {
 		c.Schedules = append(c.Schedules, s)
 		c.Effects = append(c.Effects, w.effects(s.ID)...)
 	}
-	if n.Backing && s.Kind == pim.Eligibility && s.Key.Role == k.Role && s.Ending == pim.NotEnded {
+	same := s.Key.Role == k.Role && s.Key.Provider == k.Provider && (k.Provider == pim.Directory || s.Key.Scope == k.Scope)
+	if n.Backing && s.Kind == pim.Eligibility && same && s.Ending == pim.NotEnded {
 		c.Backing = append(c.Backing, pim.Backing{Schedule: s})
 	}
-	if n.Dependents && s.Eligibility != "" && s.Ending == pim.NotEnded && w.Schedules[s.Eligibility].Key == k {
+	if n.Dependents && rests {
 		d := pim.Dependent{Schedule: s, Principal: w.Principals[s.Key.Principal], Effects: w.effects(s.ID)}
 		if r, ok := w.Requests[s.Request]; ok && r.Status.Open() {
 			d.Request = &r
@@ -129,6 +143,9 @@ func (w *World) policy(k pim.RoleKey) policy.Policy {
 	if p, ok := w.Policies[k]; ok {
 		return p
 	}
+	if k.Provider == pim.Group {
+		return policy.Policy{Rules: policy.ForGroup()}
+	}
 	return policy.Policy{Rules: policy.ForDirectoryRole()}
 }
 
@@ -150,26 +167,63 @@ func (w *World) Keep(o pim.Outcome) {
 		w.Effects[e.ID] = e
 	}
 	w.Events = append(w.Events, o.Events...)
+	w.Notices = append(w.Notices, o.Notices...)
 }
 
-// Holds says whether a principal holds a role at a scope at an instant: by an assignment of its own, or of a group that
-// it is in.
-func (w *World) Holds(p pim.PrincipalID, r pim.RoleID, at time.Time) bool {
-	above := w.Above(p, at)
+// Holds says whether a principal holds a role at an instant: by an assignment of its own, or of a group that it is in.
+func (w *World) Holds(k pim.Key, at time.Time) bool {
+	above := w.Above(k.Principal, at)
 	for _, s := range w.Schedules {
-		if s.Kind == pim.Assignment && s.Key.Role == r && slices.Contains(above, s.Key.Principal) && s.Holds(at) {
+		same := s.Key.Role == k.Role && s.Key.Provider == k.Provider && (k.Provider == pim.Directory || s.Key.Scope == k.Scope)
+		if s.Kind == pim.Assignment && same && slices.Contains(above, s.Key.Principal) && s.Holds(at) {
 			return true
 		}
 	}
 	return false
 }
 
+// Edges are all memberships, those that follow from schedules included.
+func (w *World) Edges() iter.Seq[pim.Membership] { return slices.Values(w.memberships()) }
+
+// memberships are all edges.
+func (w *World) memberships() []pim.Membership {
+	out := slices.Clone(w.Memberships)
+	for _, s := range w.sorted() {
+		if m, ok := s.Membership(); ok && s.Ending == pim.NotEnded {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// resting are the live activations that rest on what a case holds, and on each other in turn.
+func (w *World) resting(k pim.Key) map[pim.ScheduleID]bool {
+	edges := []pim.Key{k}
+	rests := map[pim.ScheduleID]bool{}
+	for n := -1; n != len(rests); {
+		n = len(rests)
+		for _, s := range w.Schedules {
+			if s.Ending != pim.NotEnded || s.Type != pim.Activated || rests[s.ID] {
+				continue
+			}
+			goesBy := slices.ContainsFunc(edges, func(e pim.Key) bool {
+				return e.Provider == pim.Group && e.Role == pim.Member && s.GoesBy(e.Principal, pim.PrincipalID(e.Scope))
+			})
+			if goesBy || w.Schedules[s.Eligibility].Key == k {
+				rests[s.ID] = true
+				edges = append(edges, s.Key)
+			}
+		}
+	}
+	return rests
+}
+
 // Above returns a principal and all groups that it is in at an instant.
 func (w *World) Above(p pim.PrincipalID, at time.Time) []pim.PrincipalID {
 	out := []pim.PrincipalID{p}
 	for i := 0; i < len(out); i++ {
-		for _, m := range w.Memberships {
-			if m.Member == out[i] && m.During.Contains(at) && !slices.Contains(out, m.Group) {
+		for _, m := range w.memberships() {
+			if _, holds := m.At(at); m.Member == out[i] && holds && !slices.Contains(out, m.Group) {
 				out = append(out, m.Group)
 			}
 		}
@@ -202,6 +256,3 @@ func (w *World) Due(at time.Time) []pim.Ask {
 	}
 	return asks
 }
-
-// always is a membership without an end.
-var always = schedule.Interval{}

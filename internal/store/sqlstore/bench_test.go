@@ -10,6 +10,7 @@ import (
 	"portcullis/internal/localpg"
 	"portcullis/internal/localpg/localpgtest"
 	"portcullis/internal/pim"
+	"portcullis/internal/policy"
 	"portcullis/internal/store"
 	"portcullis/internal/store/sqlstore"
 	"portcullis/internal/store/storetest"
@@ -44,26 +45,44 @@ func benchCommit(n int64) store.Commit {
 	return storetest.Activation(benchKey(n), 0, fmt.Sprintf("7a000000-0000-4000-8000-%012d", n), time.Now())
 }
 
-func BenchmarkCommitAlone(b *testing.B) {
+// toldCommit is benchCommit with what it has people told.
+func toldCommit(n int64) store.Commit {
+	c := benchCommit(n)
+	e := c.Events[1]
+	c.Notices = []pim.Notice{{
+		ID: string(e.ID), Tenant: e.Tenant, At: e.At, Kind: pim.NoticeActivated, Key: e.Key, Grant: e.Kind, By: e.By,
+		To:        []pim.Audience{{Who: policy.ToAdmins}, {Who: policy.ToRequestor}},
+		Principal: "Alice", RoleName: "Reader", Reason: "a customer waits", Start: e.Start, End: e.End, Request: e.Request, Schedule: e.Schedule,
+	}}
+	return c
+}
+
+func BenchmarkCommitAlone(b *testing.B)     { commitsAlone(b, benchCommit) }
+func BenchmarkCommitAloneTold(b *testing.B) { commitsAlone(b, toldCommit) }
+
+func commitsAlone(b *testing.B, commit func(int64) store.Commit) {
 	engines(b, func(b *testing.B, s *sqlstore.Store) {
 		n := int64(0)
 		for b.Loop() {
 			n++
-			if err := s.Commit(b.Context(), benchCommit(n)); err != nil {
+			if err := s.Commit(b.Context(), commit(n)); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 }
 
-func BenchmarkCommit64(b *testing.B) {
+func BenchmarkCommit64(b *testing.B)     { commits64(b, benchCommit) }
+func BenchmarkCommit64Told(b *testing.B) { commits64(b, toldCommit) }
+
+func commits64(b *testing.B, commit func(int64) store.Commit) {
 	engines(b, func(b *testing.B, s *sqlstore.Store) {
 		var n atomic.Int64
 		b.SetParallelism(32) // times the two processors
 		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if err := s.Commit(b.Context(), benchCommit(n.Add(1))); err != nil {
+				if err := s.Commit(b.Context(), commit(n.Add(1))); err != nil {
 					b.Error(err)
 				}
 			}

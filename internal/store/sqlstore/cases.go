@@ -105,7 +105,9 @@ type reading struct {
 
 	// What the questions ask for: rows (n, tenant, provider, scope, role, principal) of keys by what they need.
 	all, backing, dependents [][]any
-	administrators           [][]any
+	// paths are the dependents' keys that are about members of groups.
+	paths          [][]any
+	administrators [][]any
 	// objects, climbs and places are who or what is looked up: each once, however many cases need it.
 	objects, climbs, places map[objectID]bool
 	policies                map[pim.RoleKey]bool
@@ -115,8 +117,9 @@ type reading struct {
 	above map[objectID][]pim.Membership
 	units map[objectID][]pim.Scope
 	rules map[pim.RoleKey]policy.Policy
-	// dependentAt finds a dependent by the case and its schedule.
-	dependentAt map[dependentID]int
+	// dependentAt finds a dependent by the case and its schedule; byEligibility are those that rest on one of the case's.
+	dependentAt   map[dependentID]int
+	byEligibility map[dependentID]bool
 }
 
 type objectID struct {
@@ -181,7 +184,7 @@ func (r *reading) gather() {
 	r.policies = map[pim.RoleKey]bool{}
 	r.above, r.units = map[objectID][]pim.Membership{}, map[objectID][]pim.Scope{}
 	r.found, r.rules = map[objectID]directory.Object{}, map[pim.RoleKey]policy.Policy{}
-	r.dependentAt = map[dependentID]int{}
+	r.dependentAt, r.byEligibility = map[dependentID]int{}, map[dependentID]bool{}
 	for i, n := range r.needs {
 		if !r.known(i) {
 			continue
@@ -196,6 +199,9 @@ func (r *reading) gather() {
 		}
 		if n.Dependents {
 			r.dependents = append(r.dependents, row)
+			if k.Provider == pim.Group && k.Role == pim.Member {
+				r.paths = append(r.paths, row)
+			}
 		}
 		if n.Administrators {
 			r.administrators = append(r.administrators, keyedRow(i, pim.AdministratorsKey(k.Tenant)))
@@ -247,7 +253,7 @@ func (r *reading) text(name string, compose func() string) string {
 }
 
 func (r *reading) questions() []rowsQuestion {
-	return []rowsQuestion{
+	qs := []rowsQuestion{
 		r.versions(),
 		r.schedules(), r.namedSchedules(),
 		r.requests(), r.namedRequests(),
@@ -257,9 +263,14 @@ func (r *reading) questions() []rowsQuestion {
 		r.climb(),
 		r.containers(),
 		r.backings(),
-		r.resting(), r.restingPeople(), r.restingEffects(), r.restingRequests(),
+		r.resting(), r.onPaths(),
 		r.administratorsVersion(), r.standings(),
 	}
+	if len(r.dependents) == 0 {
+		return qs
+	}
+	qs = append(qs, r.dependentDetails("resting", r.dependents, fromResting)...)
+	return append(qs, r.dependentDetails("onPaths", r.paths, fromPaths)...)
 }
 
 // sameKey joins a table x by its key.
@@ -403,9 +414,12 @@ func (r *reading) climb() rowsQuestion {
 		columns: texts("tenant", "id"), rows: objectRows(r.climbs), sql: upward,
 		each: func(row scan) error {
 			var root string
-			l, err := scanLink(row, &root)
+			var version int64
+			l, err := scanLink(row, &root, &version)
 			id := objectID{l.Tenant, pim.PrincipalID(root)}
-			r.above[id] = append(r.above[id], pim.Membership{Group: l.From, Member: l.To, During: l.During})
+			m := l.Membership()
+			m.Version = version
+			r.above[id] = append(r.above[id], m)
 			return err
 		}}
 }
@@ -464,25 +478,60 @@ func (r *reading) backings() rowsQuestion {
 
 // fromResting joins the live activations a that rest on the eligibilities e of a key.
 func fromResting() string {
-	return " FROM {{rows}} CROSS JOIN schedules e CROSS JOIN schedules a WHERE e.kind = 1 AND " + sameKey("e") +
+	// Role and scope are written so that no index serves them: of all who are in a big group each would be looked at for each.
+	return " FROM {{rows}} CROSS JOIN schedules e CROSS JOIN schedules a WHERE e.kind = 1 AND e.tenant = v.tenant AND " +
+		"e.principal = v.principal AND e.role || '' = v.role AND e.scope || '' = v.scope AND e.provider = v.provider" +
 		" AND a.tenant = e.tenant AND a.eligibility = e.id AND a.eligibility <> '' AND a.ending = 0 AND a.type = 2"
 }
 
+// fromPaths joins the live activations a of the members of keys, and of whoever is below those, that rest on something by
+// way of groups. Whether that way goes by the membership is told by the schedule itself.
+func fromPaths() string {
+	return ` FROM (
+		WITH RECURSIVE need AS (SELECT v.n, v.tenant, v.principal FROM {{rows}}),
+		below(n, tenant, id) AS (
+			SELECT n, tenant, principal FROM need
+			UNION
+			SELECT b.n, b.tenant, l.to_id FROM below b CROSS JOIN links l
+			WHERE l.tenant = b.tenant AND l.relation = 1 AND l.from_id = b.id)
+		SELECT n, tenant, id FROM below) v CROSS JOIN schedules a
+		WHERE a.tenant = v.tenant AND a.principal = v.id AND a.kept AND a.ending = 0 AND a.type = 2 AND a.doc <> ''`
+}
+
+// dependentColumns are what is read of a dependent beside what rests on it in turn.
+func dependentColumns() string {
+	return `v.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = a.tenant AND c.principal = a.principal
+		AND c.role = a.role AND c.scope = a.scope AND c.provider = a.provider), 0), ` + schedulesTable().list("a.")
+}
+
+// resting asks for the activations that rest on the eligibilities of keys.
 func (r *reading) resting() rowsQuestion {
+	return r.dependentsFrom("resting", r.dependents, fromResting, true)
+}
+
+// onPaths asks for those that may rest on the memberships of keys.
+func (r *reading) onPaths() rowsQuestion {
+	return r.dependentsFrom("onPaths", r.paths, fromPaths, false)
+}
+
+func (r *reading) dependentsFrom(name string, rows [][]any, from func() string, byEligibility bool) rowsQuestion {
 	return rowsQuestion{
-		columns: keyedColumns(), rows: r.dependents,
-		sql: r.text("resting", func() string {
-			return `SELECT v.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = a.tenant AND c.principal = a.principal
-				AND c.role = a.role AND c.scope = a.scope AND c.provider = a.provider), 0), ` + schedulesTable().list("a.") + fromResting()
-		}),
+		columns: keyedColumns(), rows: rows,
+		sql: r.text(name, func() string { return "SELECT " + dependentColumns() + from() }),
 		each: func(row scan) error {
 			var n, version int64
 			s, err := scanSchedule(row, &n, &version)
 			if err != nil {
 				return err
 			}
-			r.dependentAt[dependentID{n, s.ID}] = len(r.cases[n].Dependents)
-			r.cases[n].Dependents = append(r.cases[n].Dependents, pim.Dependent{Schedule: s, Version: version})
+			at := dependentID{n, s.ID}
+			if byEligibility {
+				r.byEligibility[at] = true
+			}
+			if _, twice := r.dependentAt[at]; !twice {
+				r.dependentAt[at] = len(r.cases[n].Dependents)
+				r.cases[n].Dependents = append(r.cases[n].Dependents, pim.Dependent{Schedule: s, Version: version})
+			}
 			return nil
 		}}
 }
@@ -496,53 +545,80 @@ func (r *reading) dependent(n int64, id string) *pim.Dependent {
 	return &r.cases[n].Dependents[i]
 }
 
-func (r *reading) restingPeople() rowsQuestion {
-	return rowsQuestion{
-		columns: keyedColumns(), rows: r.dependents,
-		sql: r.text("restingPeople", func() string {
-			return "SELECT x.n, x.id, " + objectsTable().list("o.") + " FROM (SELECT v.n, a.id, a.tenant, a.principal" + fromResting() +
-				") x CROSS JOIN objects o WHERE o.tenant = x.tenant AND o.id = x.principal"
-		}),
-		each: func(row scan) error {
+// dependentDetails asks the same three questions of dependents, however they were found.
+func (r *reading) dependentDetails(name string, rows [][]any, from func() string) []rowsQuestion {
+	details := func(kind, columns, of string, t table, where string, each func(scan) error) rowsQuestion {
+		return rowsQuestion{
+			columns: keyedColumns(), rows: rows, each: each,
+			sql: r.text(name+kind, func() string {
+				return "SELECT x.n, x.id, " + t.list(of+".") + " FROM (SELECT v.n, " + columns + from() + ") x CROSS JOIN " +
+					t.name + " " + of + " WHERE " + of + ".tenant = x.tenant AND " + where
+			}),
+		}
+	}
+	return []rowsQuestion{
+		details("People", "a.id, a.tenant, a.principal", "o", objectsTable(), "o.id = x.principal", func(row scan) error {
 			var n int64
 			var id string
 			o, err := scanObject(row, &n, &id)
 			r.dependent(n, id).Principal = o.Principal()
 			return err
-		}}
-}
-
-func (r *reading) restingEffects() rowsQuestion {
-	return rowsQuestion{
-		columns: keyedColumns(), rows: r.dependents,
-		sql: r.text("restingEffects", func() string {
-			return "SELECT x.n, x.id, " + effectsTable().list("f.") + " FROM (SELECT v.n, a.id, a.tenant" + fromResting() +
-				") x CROSS JOIN effects f WHERE f.tenant = x.tenant AND f.schedule = x.id AND f.state <> 4"
 		}),
-		each: func(row scan) error {
+		details("Effects", "a.id, a.tenant", "f", effectsTable(), "f.schedule = x.id AND f.state <> 4", func(row scan) error {
 			var n int64
 			var id string
 			e, err := scanEffect(row, &n, &id)
 			d := r.dependent(n, id)
-			d.Effects = append(d.Effects, e)
+			if !slices.ContainsFunc(d.Effects, func(have pim.Effect) bool { return have.ID == e.ID }) {
+				d.Effects = append(d.Effects, e)
+			}
 			return err
-		}}
-}
-
-func (r *reading) restingRequests() rowsQuestion {
-	return rowsQuestion{
-		columns: keyedColumns(), rows: r.dependents,
-		sql: r.text("restingRequests", func() string {
-			return "SELECT x.n, x.id, " + requestsTable().list("q.") + " FROM (SELECT v.n, a.id, a.tenant, a.request" + fromResting() +
-				") x CROSS JOIN requests q WHERE q.tenant = x.tenant AND q.id = x.request AND q.is_open"
 		}),
-		each: func(row scan) error {
+		details("Requests", "a.id, a.tenant, a.request", "q", requestsTable(), "q.id = x.request AND q.is_open", func(row scan) error {
 			var n int64
 			var id string
 			q, err := scanRequest(row, &n, &id)
 			r.dependent(n, id).Request = &q
 			return err
-		}}
+		}),
+	}
+}
+
+// onlyResting drops the activations that were found below a member and whose path does not go by the case's membership,
+// nor by one that rests on it in turn.
+func (r *reading) onlyResting(n int, c *pim.Case) {
+	k := c.Key
+	if k.Provider != pim.Group || k.Role != pim.Member {
+		return
+	}
+	type edge struct{ member, group pim.PrincipalID }
+	edges := []edge{{k.Principal, pim.PrincipalID(k.Scope)}}
+	rests := make([]bool, len(c.Dependents))
+	add := func(i int) {
+		rests[i] = true
+		if m, ok := c.Dependents[i].Schedule.Membership(); ok {
+			edges = append(edges, edge{m.Member, m.Group})
+		}
+	}
+	for i, d := range c.Dependents {
+		if r.byEligibility[dependentID{int64(n), d.Schedule.ID}] {
+			add(i)
+		}
+	}
+	for at := 0; at < len(edges); at++ {
+		for i, d := range c.Dependents {
+			if !rests[i] && d.Schedule.GoesBy(edges[at].member, edges[at].group) {
+				add(i)
+			}
+		}
+	}
+	var kept []pim.Dependent
+	for i, d := range c.Dependents {
+		if rests[i] {
+			kept = append(kept, d)
+		}
+	}
+	c.Dependents = kept
 }
 
 func (r *reading) administratorsVersion() rowsQuestion {
@@ -596,6 +672,7 @@ func (r *reading) complete() {
 			c.Principal = o.Principal()
 		}
 		c.Policy = r.rules[k.Policy()]
+		r.onlyResting(i, c)
 		slices.SortFunc(c.Schedules, func(a, b pim.Schedule) int { return cmp.Compare(a.ID, b.ID) })
 		slices.SortFunc(c.Requests, func(a, b pim.Request) int { return cmp.Compare(a.ID, b.ID) })
 		sortEffects(c.Effects)
@@ -635,18 +712,15 @@ func (r *reading) completePeople(n pim.Need, c *pim.Case) {
 	if o, ok := r.found[objectID{k.Tenant, pim.PrincipalID(k.Role)}]; ok && o.Role != nil {
 		c.Role = pim.Role{ID: k.Role, Name: o.DisplayName, Enabled: o.Role.Enabled}
 	}
-	edges := map[pim.Membership]bool{}
-	for _, id := range []pim.PrincipalID{k.Principal, n.Actor} {
-		for _, m := range r.above[objectID{k.Tenant, id}] {
-			if !edges[m] {
-				edges[m] = true
-				c.Memberships = append(c.Memberships, m)
-			}
-		}
+	c.Memberships = append(c.Memberships, r.above[objectID{k.Tenant, k.Principal}]...)
+	if n.Actor != k.Principal {
+		c.Memberships = append(c.Memberships, r.above[objectID{k.Tenant, n.Actor}]...)
 	}
-	slices.SortFunc(c.Memberships, func(a, b pim.Membership) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member))
-	})
+	order := func(a, b pim.Membership) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Schedule, b.Schedule))
+	}
+	slices.SortFunc(c.Memberships, order)
+	c.Memberships = slices.CompactFunc(c.Memberships, func(a, b pim.Membership) bool { return order(a, b) == 0 })
 	r.completeScope(c)
 }
 
@@ -669,7 +743,7 @@ func (r *reading) completeScope(c *pim.Case) {
 		}
 		c.Wider = append(c.Wider, pim.Everywhere)
 	case pim.Group:
-		c.ScopeKnown = there && o.Kind == directory.KindGroup
+		c.ScopeKnown, c.Onto = there && o.Kind == directory.KindGroup, o.GroupFacts()
 	case pim.Resource:
 		// Resources are not in the directory.
 	}

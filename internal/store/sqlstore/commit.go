@@ -23,7 +23,9 @@ const (
 	deleteLinksTo
 	deleteCredentials
 	deleteObjects
+	emptyBin
 	putObjects
+	putBin
 	unlink
 	link
 	putCredentials
@@ -32,6 +34,7 @@ const (
 	putSchedules
 	putEffects
 	newEvents
+	newMails
 	slots // how many there are
 )
 
@@ -52,7 +55,9 @@ func commitStatements() [slots]statement {
 		deleteLinksTo:     unlinkAll("to_id"),
 		deleteCredentials: forget(),
 		deleteObjects:     objectsTable().remove(),
+		emptyBin:          binTable().remove(),
 		putObjects:        objectsTable().upsert(),
+		putBin:            binTable().upsert(),
 		unlink:            linksTable().remove(),
 		link:              linksTable().upsert(),
 		putCredentials:    credentialsTable().upsert(),
@@ -61,6 +66,7 @@ func commitStatements() [slots]statement {
 		putSchedules:      schedulesTable().upsert(),
 		putEffects:        effectUpsert(),
 		newEvents:         eventsTable().insert(),
+		newMails:          mailInsert(),
 	}
 }
 
@@ -121,7 +127,7 @@ type change struct {
 }
 
 func prepare(c store.Commit) (*change, error) {
-	p := &change{raises: map[pim.Key]int64{}, relies: map[pim.Key]int64{}, alone: len(c.Deleted)+len(c.Unlinks) > 0}
+	p := &change{raises: map[pim.Key]int64{}, relies: map[pim.Key]int64{}, alone: len(c.Deleted) > 0}
 	if c.ValidationOnly {
 		return nil, fmt.Errorf("an outcome that is only a validation is not committed")
 	}
@@ -208,6 +214,11 @@ func (p *change) outcome(o pim.Outcome) error {
 			return err
 		}
 	}
+	for _, n := range o.Notices {
+		if err := p.add(newMails)(mailRow(pim.NewMail(n))); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -221,21 +232,29 @@ func (p *change) directory(c store.Commit) error {
 		}
 	}
 	for _, o := range c.Deleted {
-		row := []any{string(o.Tenant), plain(string(o.ID))}
-		for _, at := range []slot{deleteLinksFrom, deleteLinksTo, deleteCredentials, deleteObjects} {
-			p.rows[at] = append(p.rows[at], row)
-		}
+		p.remove(o, emptyBin)
 	}
 	for _, o := range c.Objects {
+		if !o.Deleted.IsZero() {
+			p.remove(o)
+			if err := p.add(putBin)(binRow(o)); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := p.add(putObjects)(objectRow(o)); err != nil {
 			return err
 		}
 	}
 	for _, l := range c.Unlinks {
-		p.rows[unlink] = append(p.rows[unlink], linkRow(l)[:linksTable().key])
+		p.rows[unlink] = append(p.rows[unlink], linkKey(l))
+		// What follows from a schedule is kept in order by the version of its case; a plain link is not.
+		p.alone = p.alone || l.Schedule == ""
 	}
 	for _, l := range c.Links {
-		p.rows[link] = append(p.rows[link], linkRow(l))
+		if err := p.add(link)(linkRow(l)); err != nil {
+			return err
+		}
 	}
 	for _, k := range c.Credentials {
 		if err := p.add(putCredentials)(credentialRow(k)); err != nil {
@@ -243,6 +262,15 @@ func (p *change) directory(c store.Commit) error {
 		}
 	}
 	return nil
+}
+
+// remove takes an object with its links and its credential away.
+func (p *change) remove(o directory.Object, also ...slot) {
+	row := []any{string(o.Tenant), plain(string(o.ID))}
+	for _, at := range append([]slot{deleteLinksFrom, deleteLinksTo, deleteCredentials, deleteObjects}, also...) {
+		p.rows[at] = append(p.rows[at], row)
+	}
+	p.alone = true
 }
 
 // group is a set of commits that can be written together: no two raise the same case, and none raises what another

@@ -1,13 +1,47 @@
 package sqlstore
 
 import (
+	"cmp"
+
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
 
 // eventsTable leaves the sequence number to the database.
 func eventsTable() table {
-	return table{name: "events", key: 2, columns: append(eventColumns(), column{"canonical", binary}, column{"leaf", binary})}
+	columns := append(eventColumns(), askedColumns()...)
+	return table{name: "events", key: 2, columns: append(columns, column{"canonical", binary}, column{"leaf", binary})}
+}
+
+// askedColumns are what the log is asked by and doc has as well.
+func askedColumns() []column {
+	return []column{
+		{"action", number},
+		{"kind", number},
+		{"success", truth},
+		{"end_at", number},
+		{"actor_kind", number},
+		{"actor_name", text},
+		{"actor_account", text},
+		{"subject_id", text},
+		{"subject", text},
+		{"subject_kind", number},
+		{"role_name", text},
+		{"detail", text},
+	}
+}
+
+// askedCells are the values of these columns. principal is that of the case.
+func askedCells(f storedEvent, principal string) []any {
+	who, detail := f.Principal.principal(), ""
+	if len(f.Details) > 1 {
+		detail = f.Details[0] + " " + f.Details[1]
+	}
+	return []any{
+		int64(f.Action), int64(f.Kind), f.Success, endStamp(optionalInstant(f.End)),
+		int64(f.By.Kind), fold(f.By.Name), fold(f.By.Account),
+		plain(cmp.Or(string(who.ID), principal)), fold(who.Name), int64(who.Kind), fold(f.RoleName), plain(detail),
+	}
 }
 
 func eventColumns() []column {
@@ -73,18 +107,21 @@ func (s *storedPrincipal) principal() pim.Principal {
 
 func eventRow(entry store.Entry) ([]any, error) {
 	e := entry.Event
-	d, err := doc(storedEvent{
+	form := storedEvent{
 		Success: e.Success, Reason: e.Reason, By: fromActor(e.By), Action: int(e.Action), Kind: int(e.Kind),
 		KeyTenant: string(e.Key.Tenant), Principal: fromPrincipal(e.Principal), RoleName: e.RoleName,
 		Start: optionalStamp(e.Start), End: optionalStamp(e.End), Ticket: fromTicket(e.Ticket), Details: e.Details,
-	})
+	}
+	d, err := doc(form)
 	row := []any{string(e.Tenant), plain(string(e.ID)), stamp(e.At), int64(e.Activity), plain(string(e.By.Principal))}
 	row = append(row, keyValues(e.Key)...)
 	canonical := entry.Canonical
 	if canonical == nil {
 		canonical = []byte{}
 	}
-	return append(row, plain(string(e.Request)), plain(string(e.Schedule)), d, canonical, entry.Leaf[:]), err
+	row = append(row, plain(string(e.Request)), plain(string(e.Schedule)), d)
+	row = append(row, askedCells(form, string(e.Key.Principal))...)
+	return append(row, canonical, entry.Leaf[:]), err
 }
 
 func scanEvent(s scan, before ...any) (pim.Event, error) {

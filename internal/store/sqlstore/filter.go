@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
 
@@ -131,6 +132,8 @@ func (c *compiler) compare(f store.Compare) (string, error) {
 	if n, ok := v.(int64); ok && col.typ == numeric {
 		// There are few values, and an index on a part of the rows is of use only where the plan knows which.
 		s = col.column + " " + operator + " " + strconv.FormatInt(n, 10)
+	} else if p := pim.Provider(fmt.Sprint(v)); f.Field == store.FieldProvider && (p == pim.Directory || p == pim.Group) {
+		s = col.column + " " + operator + " '" + string(p) + "'" // for the same reason
 	} else {
 		s = col.column + " " + operator + " " + c.bind(v)
 	}

@@ -10,17 +10,18 @@ import (
 )
 
 // Plans that were made while the tables were almost empty use any index. PostgreSQL looks at tables anew a minute after
-// they have grown; a new tenant may have a hundred thousand rows by then. So the store itself sees whether tables have
-// grown whenever it has written four times as much as the last time, and has those looked at that have. Tables that were
-// large before are left to PostgreSQL: to look at them takes most of a second, and changes no plan.
+// they have grown; a new tenant may have a hundred thousand rows by then. So the store itself sees, while it writes,
+// whether a table has four times the size that it had when it was looked at, which costs next to nothing, and has those
+// looked at that have: a table may begin to grow late, when a directory's members come in after its people. To look at
+// them takes most of a second for large ones, and is done the more rarely the larger they are.
 const (
-	firstLook  = 200 // commits
+	lookAfter  = 1000 // rows
 	growthStep = 4
 	// rest is the least time between two looks.
-	rest = 5 * time.Second
+	rest = 2 * time.Second
 )
 
-// growth counts commits and tells when to look.
+// growth counts the rows of commits and tells when to look.
 type growth struct {
 	written atomic.Int64
 	next    atomic.Int64
@@ -32,10 +33,16 @@ func newGrowth() growth {
 	return growth{look: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-func (g *growth) add(commits int) {
-	n := g.written.Add(int64(commits))
+func (g *growth) add(changes []*change) {
+	rows := 0
+	for _, c := range changes {
+		for _, list := range c.rows {
+			rows += len(list)
+		}
+	}
+	n := g.written.Add(int64(rows))
 	was := g.next.Load()
-	if n < max(was, firstLook) || !g.next.CompareAndSwap(was, growthStep*n) {
+	if n < max(was, lookAfter) || !g.next.CompareAndSwap(was, n+lookAfter) {
 		return
 	}
 	select {
@@ -77,7 +84,7 @@ func (e *postgresEngine) learn() {
 func (e *postgresEngine) lookAtGrown(ctx context.Context) error {
 	rows, err := e.lists.Query(ctx, `SELECT t.name FROM unnest($1::text[]) t(name) JOIN pg_class c ON c.oid = to_regclass(t.name)
 		WHERE pg_relation_size(c.oid) / current_setting('block_size')::int >= $2 * greatest(c.relpages, 1)`,
-		[]string{"tenants", "cases", "requests", "schedules", "effects", "events", "policies", "objects", "links"}, growthStep)
+		[]string{"tenants", "cases", "requests", "schedules", "effects", "events", "mails", "policies", "objects", "links"}, growthStep)
 	if err != nil {
 		return err
 	}

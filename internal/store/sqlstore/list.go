@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,17 +86,40 @@ func (s *Store) Effects(ctx context.Context, q store.Query) (store.Page[pim.Effe
 func (s *Store) Events(ctx context.Context, q store.Query) (store.Page[pim.Event], error) {
 	t := table{name: "events", key: 2, columns: eventColumns()}
 	return page(ctx, s, q, list[pim.Event]{table: t, scan: scanEvent, fields: withKey(map[store.Field]field{
-		store.FieldAt:       {"at", moment},
-		store.FieldActivity: {"activity", numeric},
-		store.FieldActor:    {"actor", exactText},
-		store.FieldRequest:  {"request", exactText},
-		store.FieldSchedule: {"schedule", exactText},
+		store.FieldAt:           {"at", moment},
+		store.FieldActivity:     {"activity", numeric},
+		store.FieldActor:        {"actor", exactText},
+		store.FieldRequest:      {"request", exactText},
+		store.FieldSchedule:     {"schedule", exactText},
+		store.FieldAction:       {"action", numeric},
+		store.FieldKind:         {"kind", numeric},
+		store.FieldSuccess:      {"success", flag},
+		store.FieldEnd:          {"end_at", ending},
+		store.FieldActorKind:    {"actor_kind", numeric},
+		store.FieldActorName:    {"actor_name", foldedText},
+		store.FieldActorAccount: {"actor_account", foldedText},
+		store.FieldSubjectID:    {"subject_id", exactText},
+		store.FieldSubject:      {"subject", foldedText},
+		store.FieldSubjectKind:  {"subject_kind", numeric},
+		store.FieldRoleName:     {"role_name", foldedText},
+		store.FieldDetail:       {"detail", exactText},
 	})})
 }
 
 // Objects implements store.Directory.
 func (s *Store) Objects(ctx context.Context, q store.Query) (store.Page[directory.Object], error) {
-	return page(ctx, s, q, list[directory.Object]{table: objectsTable(), scan: scanObject, fields: map[store.Field]field{
+	return page(ctx, s, q, list[directory.Object]{table: objectsTable(), scan: scanObject, fields: objectFields()})
+}
+
+// Bin implements store.Directory.
+func (s *Store) Bin(ctx context.Context, q store.Query) (store.Page[directory.Object], error) {
+	fields := objectFields()
+	fields[store.FieldDeleted] = field{"deleted", moment}
+	return page(ctx, s, q, list[directory.Object]{table: binTable(), scan: scanBin, fields: fields})
+}
+
+func objectFields() map[store.Field]field {
+	return map[store.Field]field{
 		store.FieldID:            {"id", exactText},
 		store.FieldObjectKind:    {"kind", numeric},
 		store.FieldDisplayName:   {"display_name", foldedText},
@@ -103,9 +127,10 @@ func (s *Store) Objects(ctx context.Context, q store.Query) (store.Page[director
 		store.FieldMail:          {"mail", foldedText},
 		store.FieldMailNickname:  {"mail_nickname", foldedText},
 		store.FieldClientID:      {"client_id", exactText},
+		store.FieldExternalID:    {"external_id", exactText},
 		store.FieldEnabled:       {"enabled", flag},
 		store.FieldCreated:       {"created", moment},
-	}})
+	}
 }
 
 // sortKey is the order of a list as columns; the last one is the id. desc is that of each column.
@@ -289,6 +314,9 @@ func readPage[T any](ctx context.Context, s *Store, q store.Query, l list[T]) (s
 			// One row more says that there is more; it is not decoded.
 			return errEnough
 		}
+		if len(p.Rows) == shortPage {
+			p.Rows = slices.Grow(p.Rows, limit-shortPage) // a page that is not short is probably full
+		}
 		r, err := l.scan(row, before...)
 		p.Rows = append(p.Rows, r)
 		return err
@@ -301,6 +329,9 @@ func readPage[T any](ctx context.Context, s *Store, q store.Query, l list[T]) (s
 	}
 	return p, err
 }
+
+// shortPage is how many rows are read before room is made for all that were asked for.
+const shortPage = 32
 
 // errEnough ends the reading of rows.
 var errEnough = errors.New("enough rows")

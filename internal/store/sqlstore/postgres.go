@@ -429,7 +429,7 @@ func (e *postgresEngine) write(ctx context.Context, members []*change) []error {
 	err := fromPostgres(ctx, e.send(ctx, merge(&e.statements, members)))
 	switch {
 	case err == nil:
-		e.growth.add(len(members))
+		e.growth.add(members)
 		return errs
 	case len(members) == 1:
 		errs[0] = atWriting(err)

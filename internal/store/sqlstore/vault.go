@@ -34,6 +34,22 @@ func (s *Store) PutSecret(ctx context.Context, kind, key string, value []byte, e
 	return s.fault("put a secret", s.db.apply(ctx, plan{{&put, [][]any{{secretName(kind, key), some(value), endStamp(expires)}}}}))
 }
 
+// AddSecret implements store.Vault.
+func (s *Store) AddSecret(ctx context.Context, kind, key string, value []byte, expires, now time.Time) error {
+	over := &statement{
+		columns: []column{{"name", binary}, {"now", number}},
+		text:    "DELETE FROM secrets WHERE name IN (SELECT v.name FROM {{rows}} WHERE secrets.expires <= v.now)",
+	}
+	add := secretsTable().insert()
+	add.exact = true
+	// SQLite needs a WHERE between a SELECT and ON CONFLICT to tell it from a join's ON.
+	add.text += " WHERE true ON CONFLICT (name) DO NOTHING"
+	name := secretName(kind, key)
+	return s.fault("add a secret", s.db.apply(ctx, plan{
+		{over, [][]any{{name, stamp(now)}}}, {&add, [][]any{{name, some(value), endStamp(expires)}}},
+	}))
+}
+
 // GetSecret implements store.Vault.
 func (s *Store) GetSecret(ctx context.Context, kind, key string, now time.Time) ([]byte, error) {
 	var value []byte

@@ -144,7 +144,7 @@ func (w world) schedule(t *rapid.T, k pim.Key) pim.Schedule {
 	}
 	if s.Kind == pim.Assignment && rapid.Bool().Draw(t, "activated") {
 		s.Type, s.Eligibility = pim.Activated, pim.ScheduleID(w.id(t))
-		s.Via = []pim.PrincipalID{"group-1", "group-2"}
+		s.Via = pick(t, [][]pim.PrincipalID{nil, {"group-1"}, {"group-2", "group-1"}, {"group-1", "group-2"}}, "way")
 	}
 	if s.Ending = pim.Ending(rapid.IntRange(0, 4).Draw(t, "ending")); s.Ending != pim.NotEnded {
 		s.Ended = w.start.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "ended")) * time.Hour)
@@ -181,7 +181,10 @@ func (w world) entry(t *rapid.T, k pim.Key, n int) store.Entry {
 func (w world) object(t *rapid.T, tenant pim.TenantID) directory.Object {
 	o := directory.Object{
 		Tenant: tenant, ID: pick(t, append(w.principals, "custom", "unit-1"), "object"), DisplayName: word(t), Description: word(t),
-		Enabled: rapid.Bool().Draw(t, "enabled"), Created: w.instant(t),
+		Enabled: rapid.Bool().Draw(t, "enabled"), Created: w.instant(t), Modified: w.instant(t), ExternalID: word(t),
+	}
+	if rapid.IntRange(0, 3).Draw(t, "binned") == 0 {
+		o.Deleted = w.instant(t)
 	}
 	switch o.ID {
 	case "alice", "bob":
@@ -192,7 +195,11 @@ func (w world) object(t *rapid.T, tenant pim.TenantID) directory.Object {
 		}
 	case "app":
 		o.Kind = directory.KindServicePrincipal
-		o.App = &directory.App{ClientID: "client", Public: true, Redirects: []string{"https://a"}, LoopbackRedirects: true, Permissions: []string{"p"}}
+		o.App = &directory.App{
+			ClientID: "client", Public: true, Redirects: []string{"https://a"}, LoopbackRedirects: true, Permissions: []string{"p"},
+			Keys:   []directory.AppKey{{ID: "k", Name: "key", Certificate: []byte{0, 1}, Starts: start()}, {ID: "l"}},
+			Trusts: []directory.Trust{{ID: "t", Name: "trust", Description: "text", Issuer: "https://i", Subject: "s", Audiences: []string{"a"}}},
+		}
 	case "custom":
 		o.Kind = directory.KindRole
 		o.Role = &directory.Role{TemplateID: "t", Version: "1", Enabled: rapid.Bool().Draw(t, "role enabled"), Actions: []string{"x/read"}, Condition: word(t)}
@@ -206,7 +213,13 @@ func (w world) object(t *rapid.T, tenant pim.TenantID) directory.Object {
 }
 
 func (w world) link(t *rapid.T, tenant pim.TenantID) directory.Link {
-	l := directory.Link{Tenant: tenant, Relation: directory.MemberOf, During: schedule.Interval{Start: w.instant(t), End: w.instant(t)}}
+	l := directory.Link{
+		Tenant: tenant, Relation: directory.MemberOf, Schedule: pim.ScheduleID(pick(t, []string{"", "id-1", "id-2"}, "schedule")),
+		Window: schedule.Window{Start: w.instant(t), End: w.instant(t), Length: duration(t), Recurrence: recurrence(t)},
+	}
+	if l.Window.Recurrence != nil {
+		l.Window.Anchor = w.instant(t)
+	}
 	l.From = pick(t, []pim.PrincipalID{"group-1", "group-2", "group-3"}, "group")
 	l.To = pick(t, []pim.PrincipalID{"alice", "bob", "group-1", "group-2", "group-3"}, "member")
 	if rapid.IntRange(0, 3).Draw(t, "unit") == 0 {

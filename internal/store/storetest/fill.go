@@ -41,6 +41,9 @@ func fill(v reflect.Value, name string) {
 	case k == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0), name)
+	case k == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(name)) // all maps are from text to text
 	case k == reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
@@ -58,11 +61,13 @@ func keepsEveryField(t *testing.T, s store.Store) {
 	effect.Tenant, event.Tenant = tenant, tenant
 	object, link, credential := full[directory.Object](), full[directory.Link](), full[directory.Credential]()
 	object.Tenant, link.Tenant, credential.Tenant = tenant, tenant, tenant
+	binned := object
+	object.Deleted, binned.ID = time.Time{}, binned.ID+"-binned"
 	edit := store.PolicyEdit{Key: k.Policy(), Policy: full[policy.Policy]()}
 	created := full[directory.Tenant]()
 	must(t, s, store.Commit{
 		Outcome: pim.Outcome{Key: k, Request: &request, NewRequest: true, Schedules: []pim.Schedule{made}, Effects: []pim.Effect{effect}},
-		Entries: []store.Entry{{Event: event}}, Policy: &edit, Objects: []directory.Object{object}, Links: []directory.Link{link},
+		Entries: []store.Entry{{Event: event}}, Policy: &edit, Objects: []directory.Object{object, binned}, Links: []directory.Link{link},
 		Credentials: []directory.Credential{credential}, Tenant: &created,
 	})
 	ctx, q := t.Context(), store.Query{Tenant: tenant}
@@ -81,6 +86,9 @@ func keepsEveryField(t *testing.T, s store.Store) {
 	objects, err := s.Objects(ctx, q)
 	want(t, "objects", err, nil)
 	equal(t, "objects", objects.Rows, []directory.Object{object})
+	bin, err := s.Bin(ctx, q)
+	want(t, "bin", err, nil)
+	equal(t, "bin", bin.Rows, []directory.Object{binned})
 	policies, err := s.Policies(ctx, tenant, []pim.RoleKey{edit.Key})
 	want(t, "policies", err, nil)
 	equal(t, "policies", policies, map[pim.RoleKey]policy.Policy{edit.Key: edit.Policy})

@@ -134,12 +134,25 @@ func (m *machine) outcome(t *rapid.T, tenant pim.TenantID) store.Commit {
 		c.Schedules = append(c.Schedules, s)
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "effects") {
-		c.Effects = append(c.Effects, m.effect(t, k))
+		c.Effects = append(c.Effects, m.sameAs(c.Effects, m.effect(t, k)))
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "events") {
 		c.Entries = append(c.Entries, m.nextEntry(t, k))
 	}
 	return c
+}
+
+// sameAs lets an effect be about what it was about before: that never changes.
+func (m *machine) sameAs(before []pim.Effect, e pim.Effect) pim.Effect {
+	if old, ok := m.model.effects[rowOf(e.Tenant, e.ID)]; ok {
+		before = append([]pim.Effect{old.Effect}, before...)
+	}
+	for _, old := range before {
+		if old.ID == e.ID {
+			e.Schedule, e.Key = old.Schedule, old.Key
+		}
+	}
+	return e
 }
 
 func (m *machine) nextEntry(t *rapid.T, k pim.Key) store.Entry {
@@ -308,7 +321,7 @@ func (m *machine) useSecret(t *rapid.T, ctx context.Context) {
 	key := pick(t, []string{"k", "l"}, "key")
 	now, expires := m.now(t), m.now(t)
 	value := func() []byte { return []byte(pick(t, []string{"", "v", "w\x00"}, "value")) }
-	switch rapid.IntRange(0, 5).Draw(t, "what") {
+	switch rapid.IntRange(0, 6).Draw(t, "what") {
 	case 0, 1:
 		v := value()
 		_ = m.both(t, "put", func(s store.Store) error { return s.PutSecret(ctx, kind, key, v, expires) })
@@ -327,6 +340,9 @@ func (m *machine) useSecret(t *rapid.T, ctx context.Context) {
 		got, gotErr := m.real.PurgeSecrets(ctx, now, 100000)
 		want, wantErr := m.model.PurgeSecrets(ctx, now, 100000)
 		same(t, "purge", got, want, gotErr, wantErr)
+	case 6:
+		added := value()
+		_ = m.both(t, "add", func(s store.Store) error { return s.AddSecret(ctx, kind, key, added, expires, now) })
 	}
 }
 
@@ -352,6 +368,16 @@ func (m *machine) compareAll(t *rapid.T, ctx context.Context) {
 	m.compareLive(t, ctx)
 }
 
+// linkFields is a link with its recurrence written out.
+func linkFields(l directory.Link) string {
+	series := l.Window.Recurrence
+	l.Window.Recurrence = nil
+	if series == nil {
+		return fmt.Sprint(l)
+	}
+	return fmt.Sprint(l, *series)
+}
+
 // compareLive compares what is read at the start of the program, as sets.
 func (m *machine) compareLive(t *rapid.T, ctx context.Context) {
 	read := func(s store.Store) (all []string) {
@@ -361,7 +387,7 @@ func (m *machine) compareLive(t *rapid.T, ctx context.Context) {
 				return nil
 			},
 			func(l directory.Link) error {
-				all = append(all, fmt.Sprintf("%v", l))
+				all = append(all, fmt.Sprintf("%v", linkFields(l)))
 				return nil
 			})
 		if err != nil {

@@ -38,6 +38,9 @@ func (m *machine) lists() []lister {
 		{"objects", objectFields(directory.Object{}), func(t *rapid.T, ctx context.Context, q store.Query) {
 			comparePages(t, ctx, q, m.real.Objects, m.model.Objects)
 		}},
+		{"bin", binFields(directory.Object{}), func(t *rapid.T, ctx context.Context, q store.Query) {
+			comparePages(t, ctx, q, m.real.Bin, m.model.Bin)
+		}},
 	}
 }
 

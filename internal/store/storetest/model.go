@@ -33,9 +33,11 @@ type state struct {
 	schedules   map[row]pim.Schedule
 	effects     map[row]claimed
 	events      map[row]store.Entry
+	mails       map[row]sending
 	policies    map[pim.RoleKey]policy.Policy
 	tenants     map[pim.TenantID]directory.Tenant
 	objects     map[row]directory.Object
+	bin         map[row]directory.Object
 	links       map[edge]directory.Link
 	credentials map[row]directory.Credential
 	secrets     map[[2]string]secret
@@ -51,7 +53,10 @@ type edge struct {
 	tenant   pim.TenantID
 	relation directory.Relation
 	from, to pim.PrincipalID
+	schedule pim.ScheduleID
 }
+
+func edgeOf(l directory.Link) edge { return edge{l.Tenant, l.Relation, l.From, l.To, l.Schedule} }
 
 type claimed struct {
 	pim.Effect
@@ -93,8 +98,8 @@ func (m *Model) enter(ctx context.Context) (leave func(), err error) {
 func newState() state {
 	return state{
 		versions: map[pim.Key]int64{}, requests: map[row]pim.Request{}, schedules: map[row]pim.Schedule{},
-		effects: map[row]claimed{}, events: map[row]store.Entry{}, policies: map[pim.RoleKey]policy.Policy{},
-		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, links: map[edge]directory.Link{},
+		effects: map[row]claimed{}, events: map[row]store.Entry{}, mails: map[row]sending{}, policies: map[pim.RoleKey]policy.Policy{},
+		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, bin: map[row]directory.Object{}, links: map[edge]directory.Link{},
 		credentials: map[row]directory.Credential{}, secrets: map[[2]string]secret{},
 	}
 }
@@ -118,6 +123,12 @@ func keep(v reflect.Value) {
 		keep(c.Elem())
 	} else if k == reflect.Slice {
 		keepSlice(v)
+	} else if k == reflect.Map && v.Len() > 0 {
+		c := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for _, key := range v.MapKeys() {
+			c.SetMapIndex(key, v.MapIndex(key))
+		}
+		v.Set(c)
 	} else if k == reflect.Struct {
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
@@ -263,6 +274,7 @@ func (m *Model) write(c store.Commit) {
 		old := m.effects[at]
 		m.effects[at] = claimed{e, old.holder, old.lease} // a lease goes on
 	}
+	m.post(mailsOf(c.Notices))
 	m.log(c.Entries)
 }
 
@@ -280,6 +292,9 @@ func (m *Model) writeDirectory(c store.Commit) {
 		m.objects = m.changed(c)
 	}
 	for _, o := range c.Deleted {
+		delete(m.bin, rowOf(o.Tenant, o.ID))
+	}
+	for _, o := range slices.Concat(c.Deleted, binned(c)) {
 		delete(m.credentials, rowOf(o.Tenant, o.ID))
 		for k, l := range m.links {
 			if l.Tenant == o.Tenant && (l.From == o.ID || l.To == o.ID) {
@@ -287,11 +302,14 @@ func (m *Model) writeDirectory(c store.Commit) {
 			}
 		}
 	}
+	for _, o := range binned(c) {
+		m.bin[rowOf(o.Tenant, o.ID)] = o
+	}
 	for _, l := range c.Unlinks {
-		delete(m.links, edge{l.Tenant, l.Relation, l.From, l.To})
+		delete(m.links, edgeOf(l))
 	}
 	for _, l := range c.Links {
-		m.links[edge{l.Tenant, l.Relation, l.From, l.To}] = l
+		m.links[edgeOf(l)] = l
 	}
 	for _, k := range c.Credentials {
 		m.credentials[rowOf(k.Tenant, k.Principal)] = k
@@ -301,13 +319,20 @@ func (m *Model) writeDirectory(c store.Commit) {
 // changed are the objects as they are after a commit.
 func (m *Model) changed(c store.Commit) map[row]directory.Object {
 	objects := maps.Clone(m.objects)
-	for _, o := range c.Deleted {
+	for _, o := range slices.Concat(c.Deleted, binned(c)) {
 		delete(objects, rowOf(o.Tenant, o.ID))
 	}
 	for _, o := range c.Objects {
-		objects[rowOf(o.Tenant, o.ID)] = o
+		if o.Deleted.IsZero() {
+			objects[rowOf(o.Tenant, o.ID)] = o
+		}
 	}
 	return objects
+}
+
+// binned are the objects that a commit puts into the bin.
+func binned(c store.Commit) []directory.Object {
+	return slices.DeleteFunc(slices.Clone(c.Objects), func(o directory.Object) bool { return o.Deleted.IsZero() })
 }
 
 // unique says whether no two users have one name and no two applications one client id.
@@ -473,6 +498,20 @@ func (m *Model) TakeSecret(ctx context.Context, kind, key string, now time.Time)
 	}
 	delete(m.secrets, [2]string{kind, key})
 	return v, nil
+}
+
+// AddSecret implements store.Vault.
+func (m *Model) AddSecret(ctx context.Context, kind, key string, value []byte, expires, now time.Time) error {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if s, there := m.secrets[[2]string{kind, key}]; there && !s.over(now) {
+		return store.ErrStale
+	}
+	m.secrets[[2]string{kind, key}] = secret{bytes.Clone(value), expires}
+	return nil
 }
 
 // SwapSecret implements store.Vault.

@@ -143,27 +143,29 @@ func (m *Model) climb(t pim.TenantID, from ...pim.PrincipalID) []pim.Membership 
 	for _, id := range from {
 		reached[id] = id != ""
 	}
-	found := map[pim.Membership]bool{}
-	for {
-		n := len(found)
-		for _, l := range m.links {
+	found := map[edge]pim.Membership{}
+	for n := -1; n != len(found); {
+		n = len(found)
+		for k, l := range m.links {
 			if l.Tenant == t && l.Relation == directory.MemberOf && reached[l.To] {
-				found[pim.Membership{Group: l.From, Member: l.To, During: l.During}] = true
 				reached[l.From] = true
+				found[k] = l.Membership()
 			}
-		}
-		if len(found) == n {
-			break
 		}
 	}
 	var ms []pim.Membership
-	for e := range found {
+	for _, e := range found {
+		e.Version = m.versions[membershipKey(t, e.Member, e.Group)]
 		ms = append(ms, e)
 	}
 	slices.SortFunc(ms, func(a, b pim.Membership) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member))
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Schedule, b.Schedule))
 	})
 	return ms
+}
+
+func membershipKey(t pim.TenantID, member, group pim.PrincipalID) pim.Key {
+	return pim.Key{Tenant: t, Provider: pim.Group, Scope: pim.Scope(group), Role: pim.Member, Principal: member}
 }
 
 func (m *Model) readRole(c *pim.Case) {
@@ -192,6 +194,7 @@ func (m *Model) readScope(c *pim.Case) {
 		c.Wider = m.wider(k)
 	case pim.Group:
 		c.ScopeKnown = there(string(k.Scope), directory.KindGroup)
+		c.Onto = m.objects[rowOf(k.Tenant, k.Scope)].GroupFacts()
 	case pim.Resource:
 	}
 }
@@ -227,12 +230,34 @@ func (m *Model) backing(k pim.Key) (bs []pim.Backing) {
 	return bs
 }
 
+// dependents follows what rests on the case's eligibilities and, of members of groups, on the membership and on each that
+// rests on it in turn.
 func (m *Model) dependents(k pim.Key) (ds []pim.Dependent) {
-	for _, s := range m.schedulesWhere(func(s pim.Schedule) bool {
-		e, ok := m.schedules[rowOf(k.Tenant, s.Eligibility)]
-		return ok && e.Key == k && e.Kind == pim.Eligibility && s.Key.Tenant == k.Tenant && s.Ending == pim.NotEnded &&
-			s.Type == pim.Activated
-	}) {
+	member := func(k pim.Key) bool { return k.Provider == pim.Group && k.Role == pim.Member }
+	lost := map[[2]pim.PrincipalID]bool{}
+	if member(k) {
+		lost[[2]pim.PrincipalID{k.Principal, pim.PrincipalID(k.Scope)}] = true
+	}
+	rests := map[pim.ScheduleID]bool{}
+	for n := -1; n != len(rests); {
+		n = len(rests)
+		for _, s := range m.schedulesWhere(func(s pim.Schedule) bool {
+			return s.Key.Tenant == k.Tenant && s.Ending == pim.NotEnded && s.Type == pim.Activated
+		}) {
+			e, ok := m.schedules[rowOf(k.Tenant, s.Eligibility)]
+			resting := ok && e.Key == k && e.Kind == pim.Eligibility
+			for l := range lost {
+				resting = resting || s.GoesBy(l[0], l[1]) && m.below(k, s.Key.Principal)
+			}
+			if resting {
+				rests[s.ID] = true
+				if member(k) && member(s.Key) && s.Kind == pim.Assignment {
+					lost[[2]pim.PrincipalID{s.Key.Principal, pim.PrincipalID(s.Key.Scope)}] = true
+				}
+			}
+		}
+	}
+	for _, s := range m.schedulesWhere(func(s pim.Schedule) bool { return s.Key.Tenant == k.Tenant && rests[s.ID] }) {
 		d := pim.Dependent{
 			Schedule: s, Version: m.versions[s.Key], Principal: m.principal(k.Tenant, s.Key.Principal),
 			Effects: m.openEffects(func(f pim.Effect) bool { return f.Tenant == k.Tenant && f.Schedule == s.ID }),
@@ -243,6 +268,11 @@ func (m *Model) dependents(k pim.Key) (ds []pim.Dependent) {
 		ds = append(ds, d)
 	}
 	return ds
+}
+
+// below says whether somebody is the case's principal, or linked into it by whatever time.
+func (m *Model) below(k pim.Key, p pim.PrincipalID) bool {
+	return p == k.Principal || slices.ContainsFunc(m.climb(k.Tenant, p), func(e pim.Membership) bool { return e.Group == k.Principal })
 }
 
 func (m *Model) standings(t pim.TenantID) (ss []pim.Standing) {

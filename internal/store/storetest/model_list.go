@@ -141,7 +141,15 @@ func effectFields(e pim.Effect) fields {
 }
 
 func eventFields(e pim.Event) fields {
+	detail := ""
+	if len(e.Details) > 1 {
+		detail = e.Details[0] + " " + e.Details[1]
+	}
 	return keyFields(string(e.ID), e.Key).with(fields{
+		store.FieldAction: intOf(e.Action), store.FieldKind: intOf(e.Kind), store.FieldSuccess: flagOf(e.Success), store.FieldEnd: endOf(e.End),
+		store.FieldActorKind: intOf(e.By.Kind), store.FieldActorName: foldedOf(e.By.Name), store.FieldActorAccount: foldedOf(e.By.Account),
+		store.FieldSubjectID: textOf(cmp.Or(e.Principal.ID, e.Key.Principal)), store.FieldSubject: foldedOf(e.Principal.Name), store.FieldSubjectKind: intOf(e.Principal.Kind),
+		store.FieldRoleName: foldedOf(e.RoleName), store.FieldDetail: textOf(detail),
 		store.FieldAt: timeOf(e.At), store.FieldActivity: intOf(e.Activity), store.FieldActor: textOf(e.By.Principal),
 		store.FieldRequest: textOf(e.Request), store.FieldSchedule: textOf(e.Schedule),
 	})
@@ -164,7 +172,8 @@ func objectFields(o directory.Object) fields {
 		store.FieldID: textOf(o.ID), store.FieldObjectKind: intOf(o.Kind), store.FieldDisplayName: foldedOf(o.DisplayName),
 		store.FieldPrincipalName: foldedOf(user.PrincipalName), store.FieldMail: foldedOf(user.Mail),
 		store.FieldMailNickname: foldedOf(nickname), store.FieldClientID: textOf(app.ClientID),
-		store.FieldEnabled: flagOf(o.Enabled), store.FieldCreated: timeOf(o.Created),
+		store.FieldExternalID: textOf(o.ExternalID),
+		store.FieldEnabled:    flagOf(o.Enabled), store.FieldCreated: timeOf(o.Created),
 	}
 }
 
@@ -388,6 +397,15 @@ func (m *Model) Objects(ctx context.Context, q store.Query) (store.Page[director
 	return listOf(ctx, m, q, func() map[row]directory.Object { return m.objects }, objectFields)
 }
 
+// Bin implements store.Directory.
+func (m *Model) Bin(ctx context.Context, q store.Query) (store.Page[directory.Object], error) {
+	return listOf(ctx, m, q, func() map[row]directory.Object { return m.bin }, binFields)
+}
+
+func binFields(o directory.Object) fields {
+	return objectFields(o).with(fields{store.FieldDeleted: timeOf(o.Deleted)})
+}
+
 // listOf makes a page of the rows of a tenant. An empty list still checks the query, against a row with nothing in it.
 func listOf[T any](ctx context.Context, m *Model, q store.Query, rows func() map[row]T, fieldsOf func(T) fields) (store.Page[T], error) {
 	leave, err := m.enter(ctx)
@@ -534,7 +552,7 @@ func (m *Model) linksWhere(ctx context.Context, which func(directory.Link) bool)
 		}
 	}
 	slices.SortFunc(ls, func(a, b directory.Link) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Schedule, b.Schedule))
 	})
 	return ls, nil
 }
@@ -545,13 +563,13 @@ func (m *Model) GroupsAbove(ctx context.Context, t pim.TenantID, member pim.Prin
 	if err != nil {
 		return nil, err
 	}
-	edges := map[pim.Membership]bool{}
+	edges := map[edge]bool{}
 	for _, e := range m.climb(t, member) {
-		edges[e] = true
+		edges[edge{t, directory.MemberOf, e.Group, e.Member, e.Schedule}] = true
 	}
 	leave()
 	return m.linksWhere(ctx, func(l directory.Link) bool {
-		return l.Tenant == t && l.Relation == directory.MemberOf && edges[pim.Membership{Group: l.From, Member: l.To, During: l.During}]
+		return l.Tenant == t && l.Relation == directory.MemberOf && edges[edgeOf(l)]
 	})
 }
 

@@ -44,10 +44,15 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"reads many cases like single ones", readsManyCases},
 		{"reads what is named by the tenant or by its whole key", readsNamed},
 		{"leases an effect to one holder", leasesEffects},
+		{"keeps what is to be told, and each mail of it", keepsMails},
+		{"leases a mail to one holder", leasesMails},
 		{"gives a secret to one taker", givesSecretOnce},
 		{"swaps a credential once", swapsCredentialOnce},
 		{"follows circles of groups once", followsCircles},
+		{"keeps several links between the same two apart", keepsLinksApart},
+		{"finds what rests on a membership", findsPaths},
 		{"deletes an object with its links and its credential", deletesObjects},
+		{"keeps what is deleted in the bin", keepsBin},
 		{"heeds the context", heedsContext},
 		{"is unavailable once closed", closes},
 	} {
@@ -708,7 +713,12 @@ func settles(t *testing.T, s store.Store, held map[string]string) {
 func givesSecretOnce(t *testing.T, s store.Store) {
 	for n := range rounds() / 10 {
 		key := fmt.Sprint(n)
-		want(t, "put", s.PutSecret(t.Context(), "code", key, []byte("v"), start().Add(time.Minute)), nil)
+		add := func() error {
+			return s.AddSecret(t.Context(), "code", key, []byte("v"), start().Add(time.Minute), start())
+		}
+		if won := race(t, store.ErrStale, add, add, add); won != 1 {
+			t.Fatalf("round %d: got %d who added, want 1", n, won)
+		}
 		take := func() error {
 			_, err := s.TakeSecret(t.Context(), "code", key, start())
 			return err
@@ -784,6 +794,70 @@ func deletesObjects(t *testing.T, s store.Store) {
 	}
 }
 
+// keepsBin puts an account into the bin, gives its name to another, fails to bring it back, and purges it.
+func keepsBin(t *testing.T, s store.Store) {
+	u := User(tenant, alice)
+	must(t, s, store.Commit{
+		Objects:     []directory.Object{u},
+		Links:       []directory.Link{{Tenant: tenant, Relation: directory.UnitMember, From: "unit", To: alice}},
+		Credentials: []directory.Credential{{Tenant: tenant, Principal: alice, Password: "x"}},
+	})
+	gone := u
+	gone.Deleted = start()
+	must(t, s, store.Commit{Objects: []directory.Object{gone}})
+	held := func(ids ...pim.PrincipalID) {
+		t.Helper()
+		var got, found []pim.PrincipalID
+		page, err := s.Objects(t.Context(), store.Query{Tenant: tenant})
+		want(t, "objects", err, nil)
+		for _, o := range page.Rows {
+			got = append(got, o.ID)
+		}
+		equal(t, "objects", got, ids)
+		objects, err := s.ObjectsByID(t.Context(), tenant, []pim.PrincipalID{alice})
+		want(t, "objects by id", err, nil)
+		for _, o := range objects {
+			found = append(found, o.ID)
+		}
+		equal(t, "alice by id", len(found) == 1, len(ids) == 1 && ids[0] == alice)
+	}
+	held()
+	_, err := s.Credential(t.Context(), tenant, alice)
+	want(t, "credential", err, store.ErrNotFound)
+	links, err := s.Links(t.Context(), tenant, directory.UnitMember, "unit", "")
+	want(t, "links", err, nil)
+	equal(t, "links", len(links), 0)
+	k := caseKey(1)
+	k.Principal = alice
+	c, err := s.Case(t.Context(), pim.Need{Key: k})
+	want(t, "case", err, nil)
+	equal(t, "the principal of a case", c.Principal, pim.Principal{})
+
+	bin := func(tn pim.TenantID, where store.Filter) []directory.Object {
+		t.Helper()
+		page, err := s.Bin(t.Context(), store.Query{Tenant: tn, Where: where})
+		want(t, "bin", err, nil)
+		return page.Rows
+	}
+	equal(t, "bin", bin(tenant, nil), []directory.Object{gone})
+	equal(t, "bin of another tenant", len(bin("other", nil)), 0)
+	equal(t, "deleted before", len(bin(tenant, store.Compare{Field: store.FieldDeleted, Op: store.Lt, Value: start()})), 0)
+	equal(t, "deleted then", len(bin(tenant, store.Compare{Field: store.FieldDeleted, Op: store.Le, Value: start()})), 1)
+
+	v := User(tenant, "second")
+	v.User.PrincipalName = u.User.PrincipalName
+	must(t, s, store.Commit{Objects: []directory.Object{v}})
+	back := store.Commit{Deleted: []directory.Object{gone}, Objects: []directory.Object{u}}
+	want(t, "bringing back what has lost its name", s.Commit(t.Context(), back), store.ErrConflict)
+	equal(t, "bin after that", len(bin(tenant, nil)), 1)
+	must(t, s, store.Commit{Deleted: []directory.Object{v}}, back)
+	held(alice)
+	equal(t, "bin when it is back", len(bin(tenant, nil)), 0)
+	must(t, s, store.Commit{Objects: []directory.Object{gone}}, store.Commit{Deleted: []directory.Object{gone}})
+	held()
+	equal(t, "bin when it is purged", len(bin(tenant, nil)), 0)
+}
+
 // everyMethod calls each method once.
 func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	errs := map[string]error{}
@@ -795,6 +869,10 @@ func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	_, _, errs["Due"] = s.Due(ctx, start(), 1)
 	_, _, errs["ClaimEffects"] = s.ClaimEffects(ctx, "one", start(), start().Add(1), 1)
 	errs["Settle"] = s.Settle(ctx, "one", pim.Effect{Tenant: tenant, ID: "x"}, pim.Effect{Tenant: tenant, ID: "x"}, nil)
+	_, _, errs["ClaimMails"] = s.ClaimMails(ctx, "one", start(), start().Add(1), 1)
+	errs["SettleMail"] = s.SettleMail(ctx, "one", pim.Mail{ID: "x", Notice: pim.Notice{Tenant: tenant}}, nil, nil)
+	_, errs["Mails"] = s.Mails(ctx, q)
+	_, errs["PurgeMails"] = s.PurgeMails(ctx, start(), 1)
 	_, errs["Requests"] = s.Requests(ctx, q)
 	_, errs["Schedules"] = s.Schedules(ctx, q)
 	_, errs["Effects"] = s.Effects(ctx, q)
@@ -803,6 +881,7 @@ func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	errs["Live"] = s.Live(ctx, start(), func(pim.Schedule) error { return nil }, func(directory.Link) error { return nil })
 	_, errs["Tenants"] = s.Tenants(ctx)
 	_, errs["Objects"] = s.Objects(ctx, q)
+	_, errs["Bin"] = s.Bin(ctx, q)
 	_, errs["ObjectsByID"] = s.ObjectsByID(ctx, tenant, []pim.PrincipalID{alice})
 	_, errs["Links"] = s.Links(ctx, tenant, directory.MemberOf, "a", "")
 	_, errs["GroupsAbove"] = s.GroupsAbove(ctx, tenant, alice)
@@ -810,6 +889,7 @@ func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	_, errs["Credential"] = s.Credential(ctx, tenant, alice)
 	errs["ReplaceCredential"] = s.ReplaceCredential(ctx, directory.Credential{Tenant: tenant}, directory.Credential{Tenant: tenant})
 	errs["PutSecret"] = s.PutSecret(ctx, "k", "k", []byte("v"), start())
+	errs["AddSecret"] = s.AddSecret(ctx, "k", "k", []byte("v"), start(), start())
 	_, errs["GetSecret"] = s.GetSecret(ctx, "k", "k", start())
 	_, errs["TakeSecret"] = s.TakeSecret(ctx, "k", "k", start())
 	errs["SwapSecret"] = s.SwapSecret(ctx, "k", "k", nil, nil, start())
