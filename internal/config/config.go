@@ -38,6 +38,7 @@ type Settings struct {
 	// Aliases are further host names that requests come under, with a port if it is not 443.
 	Aliases []string `koanf:"aliases"`
 	Log     Log      `koanf:"log"`
+	Mail    Mail     `koanf:"mail"`
 	// MFAFreshness is how long ago a second factor may have been proved where a role demands one. Zero: 30 minutes.
 	MFAFreshness time.Duration `koanf:"mfaFreshness"`
 	// NoWorker leaves effects and deadlines to other nodes on the same database.
@@ -133,6 +134,7 @@ func (s Settings) WithDefaults() Settings {
 	if s.MFAFreshness == 0 {
 		s.MFAFreshness = 30 * time.Minute
 	}
+	s.Mail = s.Mail.withDefaults()
 	s.Doors = append([]Door(nil), s.Doors...)
 	for i, d := range s.Doors {
 		s.Doors[i] = d.withDefaults()
@@ -203,6 +205,7 @@ func (s Settings) Validate() error {
 		bad("mfaFreshness: %s is negative", s.MFAFreshness)
 	}
 	wrong = append(wrong, s.Log.validate()...)
+	wrong = append(wrong, s.Mail.validate()...)
 	wrong = append(wrong, issuers(s.Issuers)...)
 	wrong = append(wrong, doors(s.Doors)...)
 	return errors.Join(wrong...)
@@ -360,7 +363,7 @@ func secret(text, file string) (string, error) {
 		return "", err
 	}
 	if info.Size() > maxSecret {
-		return "", fmt.Errorf("%s is too large to hold an address", file)
+		return "", fmt.Errorf("%s is too large to hold a secret", file)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {

@@ -101,6 +101,7 @@ func TestNothingIsNeeded(t *testing.T) {
 		Data: "data", Listen: []string{"127.0.0.1:8443"},
 		Tenant: config.Tenant{Name: "Portcullis", Domain: "portcullis.local", Administrator: "admin"},
 		Log:    config.Log{Level: "info", Format: "text"}, MFAFreshness: 30 * time.Minute, Doors: nil,
+		Mail: config.Mail{Port: 587, TLS: config.StartTLS, Digest: "07:00"},
 	}
 	if diff := cmp.Diff(want, s.WithDefaults()); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

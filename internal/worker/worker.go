@@ -127,12 +127,16 @@ func (w *Worker) Stats() Stats {
 
 // signals wake the loops.
 type signals struct {
-	once               sync.Once
-	deadlines, effects signal
+	once                      sync.Once
+	deadlines, effects, mails signal
 }
 
 func (s *signals) ready() *signals {
-	s.once.Do(func() { s.deadlines.heard, s.effects.heard = make(chan struct{}, 1), make(chan struct{}, 1) })
+	s.once.Do(func() {
+		for _, one := range []*signal{&s.deadlines, &s.effects, &s.mails} {
+			one.heard = make(chan struct{}, 1)
+		}
+	})
 	return s
 }
 
