@@ -10,6 +10,8 @@
 package api
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -61,6 +63,10 @@ type Answer struct {
 	Type   string
 	Header http.Header
 	Body   []byte
+	// Stream, where it is set, writes the body piece by piece, for answers that are too long to be held. It is called after
+	// the headers are sent, and its context is not bounded by the time of a call: it bounds each of its steps. Its error
+	// breaks the connection, so that nobody takes a part for the whole.
+	Stream func(context.Context, io.Writer) error
 }
 
 // Request is one call. Its http.Request has an address in the form of the routes.
@@ -87,6 +93,8 @@ type Request struct {
 	Began time.Time
 
 	writer http.ResponseWriter
+	// whole is the context of the call without the bound on its time, for answers that are streamed.
+	whole context.Context //nolint:containedctx // a Request lives as long as its call
 }
 
 // Problem is why the frame itself refuses a call.
@@ -134,4 +142,6 @@ type Verifier interface {
 type Completer interface {
 	// Caller completes what a token proves with the roles that the account holds now.
 	Caller(pim.TenantID, pim.Caller) pim.Caller
+	// Counts says whether the account behind a token is in the tenant and enabled: a token outlives neither.
+	Counts(context.Context, pim.TenantID, pim.PrincipalID) (bool, error)
 }

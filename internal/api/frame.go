@@ -24,7 +24,7 @@ type Frame struct {
 	Options
 
 	mux      *http.ServeMux
-	names    names
+	names    map[string]names   // by lower-case prefix: two dialects spell the same word in their own ways
 	surfaces map[string]Surface // by lower-case prefix
 	methods  []string
 }
@@ -72,7 +72,7 @@ func New(o Options, surfaces ...Surface) *Frame {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Frame{Options: o, mux: http.NewServeMux(), names: names{}, surfaces: map[string]Surface{}}
+	f := &Frame{Options: o, mux: http.NewServeMux(), names: map[string]names{}, surfaces: map[string]Surface{}}
 	for _, s := range surfaces {
 		f.mount(s)
 	}
@@ -80,12 +80,14 @@ func New(o Options, surfaces ...Surface) *Frame {
 }
 
 func (f *Frame) mount(s Surface) {
+	spelling := names{}
 	for _, p := range s.Prefixes() {
-		f.names.learn(p)
+		spelling.learn(p)
+		f.names[strings.ToLower(p)] = spelling
 		f.surfaces[strings.ToLower(p)] = s
 	}
 	for _, route := range s.Routes() {
-		f.names.learn(route.Pattern)
+		spelling.learn(route.Pattern)
 		if !contains(f.methods, route.Method) {
 			f.methods = append(f.methods, route.Method)
 		}
@@ -117,18 +119,23 @@ type exchange struct {
 
 // Serves says whether the address of a request belongs to one of the surfaces.
 func (f *Frame) Serves(r *http.Request) bool {
-	a, ok := f.names.normal(r.URL.EscapedPath())
-	return ok && f.surfaces[strings.ToLower(a.first())] != nil
+	_, s, ok := f.address(r.URL.EscapedPath())
+	return ok && s != nil
+}
+
+// address brings an escaped path to the form of the routes of the surface that its first segment names; nil: none.
+func (f *Frame) address(escaped string) (address, Surface, bool) {
+	a, ok := f.names[strings.ToLower(firstSegment(escaped))].normal(escaped)
+	return a, f.surfaces[strings.ToLower(a.first())], ok
 }
 
 // ServeHTTP serves one call.
 func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := &Request{Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w}
+	call := &Request{Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w, whole: r.Context()}
 	call.ClientID = clientID(r, call.ID)
 	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)
 	defer cancel()
-	a, ok := f.names.normal(r.URL.EscapedPath())
-	s := f.surfaces[strings.ToLower(a.first())]
+	a, s, ok := f.address(r.URL.EscapedPath())
 	if s == nil {
 		http.NotFound(w, r)
 		return
@@ -219,6 +226,15 @@ func (f *Frame) identify(call *Request) error {
 	if err != nil {
 		return err
 	}
+	// Whoever was deleted or disabled is refused at once, whatever their token says.
+	counts, err := f.Callers.Counts(call.Context(), token.Tenant, token.Object)
+	if err != nil {
+		return err
+	}
+	if !counts {
+		gone := &auth.Error{Reason: auth.NoAccount}
+		return &Fault{Problem: Unauthenticated, Detail: gone.Error(), Err: gone}
+	}
 	call.Token, call.Tenant = token, token.Tenant
 	kind := pim.UserPrincipal
 	if token.App {
@@ -282,12 +298,16 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	if a.Status == 0 {
 		a.Status = http.StatusOK
-		if a.Body == nil {
+		if a.Body == nil && a.Stream == nil {
 			a.Status = http.StatusNoContent
 		}
 	}
 	if a.Type != "" {
 		h.Set("Content-Type", a.Type)
+	}
+	if a.Stream != nil {
+		f.stream(w, call, a)
+		return
 	}
 	if a.Status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(a.Body)))

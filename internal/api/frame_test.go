@@ -48,6 +48,10 @@ func (callers) Caller(_ pim.TenantID, by pim.Caller) pim.Caller {
 	return by
 }
 
+func (callers) Counts(_ context.Context, _ pim.TenantID, p pim.PrincipalID) (bool, error) {
+	return p != "gone", nil
+}
+
 func serve(t *testing.T, f *Frame, method, target, token string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, "https://pim.example.com"+target, nil)
@@ -77,6 +81,7 @@ func TestThePermissionGate(t *testing.T) {
 		path, token string
 		want        int
 	}{
+		{"/x/any", "gone", 400 + int(Unauthenticated)}, // deleted or disabled
 		{"/x/read", "alice", 200}, {"/x/read", "robot", 400 + int(MissingPermission)}, {"/x/read", "", 400 + int(Unauthenticated)},
 		{"/x/other", "alice", 400 + int(MissingPermission)}, {"/x/other", "robot", 200},
 		{"/x/any", "alice", 200}, {"/x/any", "", 400 + int(Unauthenticated)}, {"/x/open", "", 200},

@@ -20,8 +20,22 @@ func (n names) learn(pattern string) {
 	for segment := range strings.SplitSeq(pattern, "/") {
 		if segment != "" && !strings.Contains(segment, "{") {
 			n[strings.ToLower(segment)] = segment
+			if short, ok := aliased(segment); ok {
+				n[strings.ToLower(short)] = segment
+			}
 		}
 	}
+}
+
+// aliased is the name of a type by its namespace's alias, which is the namespace's last part: generated SDKs write
+// graph.user where people write microsoft.graph.user.
+func aliased(segment string) (string, bool) {
+	at := strings.LastIndexByte(segment, '.')
+	if at < 0 {
+		return "", false
+	}
+	dot := strings.LastIndexByte(segment[:at], '.')
+	return segment[dot+1:], dot >= 0
 }
 
 // address is a path in the form of the routes.
@@ -144,6 +158,15 @@ func (a address) first() string {
 		return ""
 	}
 	return a.segments[0]
+}
+
+// firstSegment is the first segment of an escaped path, as it is written.
+func firstSegment(escaped string) string {
+	segment, _, _ := strings.Cut(strings.TrimLeft(escaped, "/"), "/")
+	if plain, err := url.PathUnescape(segment); err == nil {
+		return plain
+	}
+	return segment
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }

@@ -52,6 +52,8 @@ func TestAddressesComeToOneForm(t *testing.T) {
 	check("/v1.0/users/odd(name)", "/v1.0/users/odd%28name%29", "")
 	check("/v1.0/directoryRoles/x/members/$COUNT", "/v1.0/directoryRoles/x/members/$count", "")
 	check("/v1.0/groups/x/members/microsoft.graph.User", "/v1.0/groups/x/members/microsoft.graph.user", "")
+	check("/v1.0/groups/x/members/graph.user", "/v1.0/groups/x/members/microsoft.graph.user", "")
+	check("/v1.0/groups/x/members/other.graph.user", "/v1.0/groups/x/members/other.graph.user", "")
 	for _, bad := range []string{"/v1.0/../me", "/v1.0/./me", "/v1.0/%2e%2e/me", "/v1.0/%zz", "/" + strings.Repeat("a", maxPath+1), strings.Repeat("/a", 40)} {
 		if a, ok := n.normal(bad); ok {
 			t.Errorf("%.40s: got %v, want it refused", bad, a.segments)

@@ -6,7 +6,9 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
 	"portcullis/internal/directory"
+	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
 
@@ -20,11 +22,12 @@ func servicePrincipalProperties() []odata.Property {
 		odata.Property{Name: "servicePrincipalNames", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "alternativeNames", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "tags", Kind: odata.KindCollection, Element: odata.KindString},
+		keyCredentialsProperty(),
 	), plainProperties(absentServicePrincipal()...)...)
 }
 
 func absentServicePrincipal() []string {
-	return []string{"appDescription", "applicationTemplateId", "disabledByMicrosoftStatus", "homepage", "notes", "deletedDateTime"}
+	return []string{"appDescription", "applicationTemplateId", "disabledByMicrosoftStatus", "homepage", "notes"}
 }
 
 var absentServicePrincipalNames = absentServicePrincipal()
@@ -42,7 +45,9 @@ func writeServicePrincipal(c *call, o *object, d directory.Object) {
 	o.str("servicePrincipalType", "Application")
 	o.str("signInAudience", "AzureADMyOrg")
 	o.texts("tags", nil)
+	o.time("deletedDateTime", d.Deleted)
 	o.null(absentServicePrincipalNames...)
+	writeKeyCredentials(o, d.App)
 }
 
 func servicePrincipalValue(d directory.Object, path []string) any {
@@ -67,6 +72,7 @@ func applicationProperties() []odata.Property {
 	return append(append(commonObjectProperties(), idProperty("appId"), textProperty("signInAudience"), textProperty("publisherDomain"),
 		odata.Property{Name: "identifierUris", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "tags", Kind: odata.KindCollection, Element: odata.KindString},
+		keyCredentialsProperty(),
 	), plainProperties("disabledByMicrosoftStatus")...)
 }
 
@@ -77,9 +83,11 @@ func writeApplication(_ *call, o *object, d directory.Object) {
 	o.text("description", d.Description)
 	o.text("displayName", d.DisplayName)
 	o.texts("identifierUris", nil)
-	o.null("publisherDomain", "disabledByMicrosoftStatus", "deletedDateTime")
+	o.time("deletedDateTime", d.Deleted)
+	o.null("publisherDomain", "disabledByMicrosoftStatus")
 	o.str("signInAudience", "AzureADMyOrg")
 	o.texts("tags", nil)
+	writeKeyCredentials(o, d.App)
 }
 
 func applicationsKind(c *call) *kind[directory.Object] { return &c.application }
@@ -110,4 +118,144 @@ func (c *call) key(name string) (string, error) {
 		return "", badRequest("The key must be %s, a text in quotes.", name)
 	}
 	return text, nil
+}
+
+// applicationIn is an application or service principal as callers make or change one (Graph: "Create application",
+// "Create servicePrincipal").
+type applicationIn struct {
+	AppID                  string          `json:"appId"`
+	DisplayName            patched[string] `json:"displayName"`
+	Description            patched[string] `json:"description"`
+	AccountEnabled         patched[bool]   `json:"accountEnabled"`
+	IsFallbackPublicClient patched[bool]   `json:"isFallbackPublicClient"`
+	Web                    *redirectsIn    `json:"web"`
+	PublicClient           *redirectsIn    `json:"publicClient"`
+	Owners                 bindings        `json:"owners@odata.bind"`
+
+	KeyCredentials *[]keyCredentialIn `json:"keyCredentials"`
+}
+
+type redirectsIn struct {
+	RedirectURIs *[]string `json:"redirectUris"`
+}
+
+func (in applicationIn) apply(o *directory.Object) error {
+	in.DisplayName.to(&o.DisplayName)
+	in.Description.to(&o.Description)
+	in.AccountEnabled.to(&o.Enabled)
+	in.IsFallbackPublicClient.to(&o.App.Public)
+	for _, r := range []*redirectsIn{in.Web, in.PublicClient} {
+		if r != nil && r.RedirectURIs != nil {
+			o.App.Redirects = *r.RedirectURIs
+		}
+	}
+	return in.applyKeys(o.App)
+}
+
+// createApplication makes an application with its service principal: here they are one object.
+func createApplication(c *call) (api.Answer, error) {
+	var in applicationIn
+	if err := decode(c, &c.application, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if in.DisplayName.value == "" {
+		return api.Answer{}, badRequest("displayName is required.")
+	}
+	in.AppID = "" // it is given, not chosen
+	o, err := c.createApp(in)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.application, http.StatusCreated, o)
+}
+
+func createServicePrincipal(c *call) (api.Answer, error) {
+	var in applicationIn
+	if err := decode(c, &c.servicePrincipal, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if !isGUID(in.AppID) {
+		return api.Answer{}, badRequest("appId is required, and is a GUID.")
+	}
+	if in.DisplayName.value == "" {
+		in.DisplayName = patched[string]{true, in.AppID}
+	}
+	o, err := c.createApp(in)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.servicePrincipal, http.StatusCreated, o)
+}
+
+func (c *call) createApp(in applicationIn) (directory.Object, error) {
+	if len(in.Owners) > maxBindings {
+		return directory.Object{}, badRequest("A body binds at most %d owners.", maxBindings)
+	}
+	o := directory.Object{Enabled: true, App: &directory.App{ClientID: strings.ToLower(in.AppID)}}
+	if err := in.apply(&o); err != nil {
+		return o, err
+	}
+	if len(in.Owners) == 0 {
+		in.Owners = bindings{c.Caller.Principal}
+	}
+	o, err := c.editor.CreateApplication(c.Context(), c.Caller, c.Tenant, app.NewApplication{
+		DisplayName: o.DisplayName, Description: o.Description, Enabled: o.Enabled, App: *o.App, Owners: in.Owners,
+	})
+	if err != nil {
+		return o, writeProblem(err, c.missing(err, in.Owners))
+	}
+	return o, nil
+}
+
+func updateApplication(c *call) (api.Answer, error) {
+	var in applicationIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	o, err := c.objectOf(directory.KindServicePrincipal)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.editor.UpdateApplication(c.Context(), c.Caller, c.Tenant, o.ID, in.apply, app.MembershipChange{}); err != nil {
+		return api.Answer{}, writeProblem(err, "application")
+	}
+	return noContent()
+}
+
+func deleteApplication(c *call) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindServicePrincipal)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if err := c.editor.DeleteApplication(c.Context(), c.Caller, c.Tenant, o.ID); err != nil {
+		return api.Answer{}, writeProblem(err, string(o.ID))
+	}
+	return noContent()
+}
+
+func addApplicationOwner(c *call) (api.Answer, error) {
+	who, err := c.reference()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.changeOwners(app.MembershipChange{AddOwners: []pim.PrincipalID{who}}, "owners", who)
+}
+
+func removeApplicationOwner(c *call) (api.Answer, error) {
+	who := pim.PrincipalID(c.id("member"))
+	return c.changeOwners(app.MembershipChange{RemoveOwners: []pim.PrincipalID{who}}, string(who), who)
+}
+
+func (c *call) changeOwners(m app.MembershipChange, what string, who pim.PrincipalID) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindServicePrincipal)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.editor.UpdateApplication(c.Context(), c.Caller, c.Tenant, o.ID, nil, m); err != nil {
+		if r, ok := asRefusal(err); ok && r.Code == pim.UnknownPrincipal {
+			what = string(who)
+		}
+		return api.Answer{}, writeProblem(err, what)
+	}
+	return noContent()
 }

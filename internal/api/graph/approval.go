@@ -12,8 +12,8 @@ import (
 	"portcullis/internal/store"
 )
 
-// Approvals of directory roles, which beta alone has: approval and approvalStep
-// (learn.microsoft.com/graph/api/resources/approval, /approvalstep; reference graph-pim §12).
+// Approvals of activations: approval, with approvalStage in v1.0 and approvalStep in beta
+// (learn.microsoft.com/graph/api/resources/approval, /approvalstage, /approvalstep; reference graph-pim §12).
 
 // approvalRow is a request that has to pass an approval, as the caller sees it.
 type approvalRow struct {
@@ -37,6 +37,49 @@ func (r approvalRow) steps() []stepRow {
 	return rows
 }
 
+// stepList is a name by which steps are reached, and which of them stand there; nil: all.
+type stepList struct {
+	name  string
+	holds func(pim.StageStatus) bool
+}
+
+// stepLists are the lists of an approval. Those that do not hold all are beta's alone.
+func stepLists() []stepList {
+	open := func(s pim.StageStatus) bool { return s == pim.Waiting || s == pim.InProgress }
+	return []stepList{
+		{name: "steps"}, {name: "stages"}, {"pendingSteps", open},
+		{"completedSteps", func(s pim.StageStatus) bool { return !open(s) }},
+	}
+}
+
+// stepsName is the version's own name of the list of all steps.
+func stepsName(beta bool) string {
+	if beta {
+		return "steps"
+	}
+	return "stages"
+}
+
+// of is the list of an approval's steps.
+func (l stepList) of(r approvalRow) []stepRow {
+	rows := r.steps()
+	if l.holds == nil {
+		return rows
+	}
+	return slices.DeleteFunc(rows, func(s stepRow) bool { return !l.holds(s.stage.Status) })
+}
+
+func (c *call) approvalKind(r approvalRow) *kind[approvalRow] {
+	return &c.kindsOf(r.Key.Provider).approval
+}
+
+func (c *call) stepKind(r approvalRow) *kind[stepRow] { return &c.kindsOf(r.Key.Provider).step }
+
+// stepsContext is the context of a list of steps within an approval.
+func (c *call) stepsContext(r approvalRow, name string) string {
+	return c.approvalKind(r).set + "('" + string(r.ID) + "')/" + name
+}
+
 // approvalRows are the approvals of those requests that have one, with what the caller may decide of them.
 func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
 	requests = slices.DeleteFunc(slices.Clone(requests), func(r pim.Request) bool { return r.Approval == nil })
@@ -56,18 +99,19 @@ func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
 
 // writeApproval writes an approval with its steps, which stand in it although they are a navigation.
 func writeApproval(c *call, o *object, r approvalRow) {
+	name := stepsName(c.beta)
 	o.text("id", string(r.ID))
 	if c.meta != none {
-		o.name("steps@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+c.approval.set+"('"+string(r.ID)+"')/steps")
+		o.name(name + "@odata.context")
+		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+c.stepsContext(r, name))
 	}
-	o.name("steps")
+	o.name(name)
 	o.b = append(o.b, '[')
 	for i, s := range r.steps() {
 		if i > 0 {
 			o.b = append(o.b, ',')
 		}
-		step := c.begin(o.b, nil, c.step.typ, false, "")
+		step := c.begin(o.b, nil, c.stepKind(r).typ, false, "")
 		writeStep(c, &step, s)
 		o.b = step.end()
 	}
@@ -169,24 +213,58 @@ func stepValue(_ *call, s stepRow, path []string) any {
 	return nil
 }
 
-// relateApprovalParts serves $expand=steps, which are there anyway, and the request.
+// relateApprovalParts serves the request and the lists of steps but the version's own, which is there anyway.
 func relateApprovalParts(c *call, expands []odata.Expand, rows []approvalRow) ([]related, error) {
 	var out []related
 	for _, e := range expands {
-		if e.Path != "request" {
-			continue
+		switch e.Path {
+		case stepsName(c.beta):
+		case "request":
+			at, err := c.relateAsked(e.Query, rows)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, related{name: e.Path, at: at})
+		default:
+			list, err := c.relateSteps(e, rows)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, list)
 		}
-		requests := make([]requestRow, len(rows))
-		for i, r := range rows {
-			requests[i].Request = r.Request
-		}
-		encoded, err := encode(c, &c.assignmentRequest, e.Query, true, requests)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, related{name: e.Path, at: func(i int) []byte { return encoded[i] }})
 	}
 	return out, nil
+}
+
+// relateAsked loads the requests that approvals are about.
+func (c *call) relateAsked(q odata.Query, rows []approvalRow) (func(int) []byte, error) {
+	requests := make([]requestRow, len(rows))
+	for i, r := range rows {
+		requests[i].Request = r.Request
+	}
+	encoded, err := encode(c, &c.kindsOf(rows[0].Key.Provider).assignmentRequest, q, true, requests)
+	return func(i int) []byte { return encoded[i] }, err
+}
+
+func (c *call) relateSteps(e odata.Expand, rows []approvalRow) (related, error) {
+	lists := make([][][]byte, len(rows))
+	for _, l := range stepLists() {
+		for i := range rows {
+			if l.name != e.Path {
+				break
+			}
+			steps, err := sifted(c, c.stepKind(rows[i]), e.Query, l.of(rows[i]))
+			if err != nil {
+				return related{}, err
+			}
+			if lists[i], err = encode(c, c.stepKind(rows[i]), e.Query, false, steps); err != nil {
+				return related{}, err
+			}
+		}
+	}
+	list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
+	list.context = func(i int) string { return c.stepsContext(rows[i], e.Path) + shape(e.Query) }
+	return list, nil
 }
 
 // relateApprovals serves the approval of a request.
@@ -196,10 +274,10 @@ func (c *call) relateApprovals(q odata.Query, rows []requestRow) (func(int) []by
 		requests = append(requests, r.Request)
 	}
 	approvals, err := c.approvalRows(requests)
-	if err != nil {
-		return nil, err
+	if err != nil || len(approvals) == 0 {
+		return func(int) []byte { return nil }, err
 	}
-	encoded, err := encode(c, &c.approval, q, false, approvals)
+	encoded, err := encode(c, c.approvalKind(approvals[0]), q, false, approvals)
 	if err != nil {
 		return nil, err
 	}
@@ -210,10 +288,13 @@ func (c *call) relateApprovals(q odata.Query, rows []requestRow) (func(int) []by
 	return func(i int) []byte { return found[rows[i].ID] }, nil
 }
 
-// findApproval returns the approval that the path names, if the caller may see its request.
-func (c *call) findApproval() (approvalRow, error) {
+// approvalSet is the set of approvals of a provider's roles.
+type approvalSet struct{ provider pim.Provider }
+
+// find returns the approval that the path names, if the caller may see its request.
+func (s approvalSet) find(c *call) (approvalRow, error) {
 	id := c.id("id")
-	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, pim.Directory, pim.Assignment, pim.RequestID(id))
+	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, s.provider, pim.Assignment, pim.RequestID(id))
 	if err != nil {
 		return approvalRow{}, err
 	}
@@ -227,20 +308,30 @@ func (c *call) findApproval() (approvalRow, error) {
 	return rows[0], nil
 }
 
-func getApproval(c *call) (api.Answer, error) {
-	row, err := c.findApproval()
+func (s approvalSet) get(c *call) (api.Answer, error) {
+	row, err := s.find(c)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.approval, http.StatusOK, row)
+	return one(c, c.approvalKind(row), http.StatusOK, row)
 }
 
-func listSteps(c *call) (api.Answer, error) {
-	row, err := c.findApproval()
+func (s approvalSet) request(c *call) (api.Answer, error) {
+	row, err := s.find(c)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return listAll(c, &c.step, row.steps())
+	return navigate(c, c.approvalKind(row), row, "request")
+}
+
+func (s approvalSet) listSteps(l stepList) handler {
+	return func(c *call) (api.Answer, error) {
+		row, err := s.find(c)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		return listAll(c, c.stepKind(row), l.of(row))
+	}
 }
 
 // findStep returns the step with an id. The approval's own id means the open step, or the first one (reference graph-pim
@@ -263,26 +354,26 @@ func (r approvalRow) findStep(id string) (stepRow, bool) {
 	return steps[0], true
 }
 
-func getStep(c *call) (api.Answer, error) {
-	row, err := c.findApproval()
+func (s approvalSet) getStep(c *call) (api.Answer, error) {
+	row, err := s.find(c)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	s, ok := row.findStep(c.id("step"))
+	step, ok := row.findStep(c.id("step"))
 	if !ok {
 		return api.Answer{}, notFound(c.id("step"))
 	}
-	return one(c, &c.step, http.StatusOK, s)
+	return one(c, c.stepKind(row), http.StatusOK, step)
 }
 
-// listApprovals serves filterByCurrentUser on approvals.
-func listApprovals(c *call) (api.Answer, error) {
+// mine serves filterByCurrentUser.
+func (s approvalSet) mine(c *call) (api.Answer, error) {
 	allowed := map[string]app.View{"approver": app.ForMe, "createdBy": app.ByMe, "target": app.Mine}
 	if err := c.filterByCurrentUser(allowed); err != nil {
 		return api.Answer{}, err
 	}
-	return list(c, &c.approval, func(q store.Query) (store.Page[approvalRow], error) {
-		page, err := c.app.Requests(c.Context(), c.Caller, pim.Directory, pim.Assignment, c.view, q)
+	return list(c, &c.kindsOf(s.provider).approval, func(q store.Query) (store.Page[approvalRow], error) {
+		page, err := c.app.Requests(c.Context(), c.Caller, s.provider, pim.Assignment, c.view, q)
 		if err != nil {
 			return store.Page[approvalRow]{}, err
 		}
@@ -290,6 +381,12 @@ func listApprovals(c *call) (api.Answer, error) {
 		// Requests without an approval are left out, so that nobody has counted these rows yet.
 		return store.Page[approvalRow]{Rows: rows, Next: page.Next, Count: -1}, err
 	})
+}
+
+// refuseList refuses to list all approvals, as the service does (reference graph-pim §3.3).
+func refuseList(*call) (api.Answer, error) {
+	return api.Answer{}, &problem{Status: http.StatusForbidden, Code: "Authorization_RequestDenied",
+		Message: "Only app tokens are supported. Approvals are listed by filterByCurrentUser(on='approver')."}
 }
 
 // decisionIn is the body of a step's PATCH.
@@ -308,7 +405,7 @@ func (in decisionIn) action() (pim.Action, error) {
 	return 0, badRequest("reviewResult must be Approve or Deny.")
 }
 
-func decideStep(c *call) (api.Answer, error) {
+func (s approvalSet) decide(c *call) (api.Answer, error) {
 	var in decisionIn
 	if err := api.Decode(c.Request, &in); err != nil {
 		return api.Answer{}, err
@@ -317,7 +414,7 @@ func decideStep(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	row, err := c.findApproval()
+	row, err := s.find(c)
 	if err != nil {
 		return api.Answer{}, err
 	}

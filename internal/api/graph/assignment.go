@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"net/http"
 	"strings"
 
 	"portcullis/internal/api"
@@ -14,20 +15,20 @@ import (
 
 func roleAssignments() grantSet {
 	return grantSet{
-		kind: func(c *call) *kind[pim.Instance] { return &c.roleAssignment }, of: pim.Assignment, instances: true,
+		provider: pim.Directory, kind: func(c *call) *kind[pim.Instance] { return &c.roleAssignment }, of: pim.Assignment, instances: true,
 		where: store.Is(store.FieldMember, int(pim.Direct)),
 	}
 }
 
 func assignmentColumns() columns {
 	cs := grantColumns()
-	cs["id"] = instanceIDColumn(pim.Assignment)
+	cs["id"] = instanceIDColumn(directoryWords(), pim.Assignment)
 	return cs
 }
 
 func writeRoleAssignment(c *call, o *object, i pim.Instance) {
 	o.grantID("id", i)
-	writeGrant(o, i)
+	writeKey(o, i.Schedule.Key, i.Principal)
 	if c.beta {
 		o.text("resourceScope", string(i.Schedule.Key.Scope))
 	}
@@ -170,4 +171,83 @@ func (c *call) holders(where store.Filter) ([]string, error) {
 		ids[string(r.Principal)] = true
 	}
 	return keys(ids), nil
+}
+
+// assignmentIn is a plain assignment as callers make one (Graph: "Create unifiedRoleAssignment").
+type assignmentIn struct {
+	PrincipalID      string   `json:"principalId"`
+	RoleDefinitionID string   `json:"roleDefinitionId"`
+	DirectoryScopeID string   `json:"directoryScopeId"`
+	AppScopeID       string   `json:"appScopeId"`
+	Principal        bindings `json:"principal@odata.bind"`
+}
+
+// toKey says what the assignment is about. The error is a *problem.
+func (in assignmentIn) toKey(t pim.TenantID) (pim.Key, error) {
+	scope, ok := parseScope(in.DirectoryScopeID)
+	if in.PrincipalID == "" && len(in.Principal) == 1 {
+		in.PrincipalID = string(in.Principal[0])
+	}
+	switch {
+	case in.AppScopeID != "":
+		return pim.Key{}, badRequest("appScopeId is not offered; name a directoryScopeId.")
+	case in.PrincipalID == "" || in.RoleDefinitionID == "" || in.DirectoryScopeID == "":
+		return pim.Key{}, badRequest("principalId, roleDefinitionId and directoryScopeId are required.")
+	case !ok:
+		return pim.Key{}, &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest", Message: "directoryScopeId: the scope is not /, /administrativeUnits/{id} or /{id}."}
+	}
+	return pim.Key{Tenant: t, Provider: pim.Directory, Scope: scope, Role: pim.RoleID(strings.ToLower(in.RoleDefinitionID)),
+		Principal: pim.PrincipalID(strings.ToLower(in.PrincipalID))}, nil
+}
+
+// createAssignment gives a role at once and without end, outside PIM (reference graph-pim §3.1).
+func createAssignment(c *call) (api.Answer, error) {
+	var in assignmentIn
+	if err := decode(c, &c.roleAssignment, &in); err != nil {
+		return api.Answer{}, err
+	}
+	k, err := in.toKey(c.Tenant)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	i, err := c.assignOutside(k)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.roleAssignment, http.StatusCreated, i)
+}
+
+// deleteAssignment takes a role away, however it was given.
+func deleteAssignment(c *call) (api.Answer, error) {
+	row, err := roleAssignments().find(c)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.removeOutside(row.Schedule.Key)
+}
+
+// assignOutside gives what the key names outside PIM, and returns the row of it.
+func (c *call) assignOutside(k pim.Key) (pim.Instance, error) {
+	if r, err := c.app.Role(c.Context(), c.Tenant, k.Role); err == nil {
+		k.Role = r.ID // a role goes by its template's id too
+	}
+	out, err := c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.AssignOutside, Kind: pim.Assignment, Key: k})
+	if r, ok := asRefusal(err); ok && r.Code == pim.AlreadyThere {
+		err = &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest",
+			Message: "A conflicting object with one or more of the specified property values is present in the directory."}
+	}
+	if err != nil {
+		return pim.Instance{}, writeProblem(err, string(k.Principal))
+	}
+	s := out.Schedules[0] // an assignment outside PIM is one schedule
+	during, _ := s.Window.At(c.now)
+	return pim.Instance{Schedule: s, Principal: k.Principal, Member: pim.Direct, During: during}, nil
+}
+
+func (c *call) removeOutside(k pim.Key) (api.Answer, error) {
+	_, err := c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.RemoveOutside, Kind: pim.Assignment, Key: k})
+	if err != nil {
+		return api.Answer{}, writeProblem(err, string(k.Principal))
+	}
+	return noContent()
 }

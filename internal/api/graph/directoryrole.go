@@ -2,6 +2,7 @@ package graph
 
 import (
 	"net/http"
+	"strings"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
@@ -122,4 +123,50 @@ func scopedMembers(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	return listAll(c, &c.scopedMember, rows)
+}
+
+// activateRole switches a built-in role on, which it always is (Graph: "Activate directoryRole").
+func activateRole(c *call) (api.Answer, error) {
+	var in struct {
+		RoleTemplateID string `json:"roleTemplateId"`
+	}
+	if err := decode(c, &c.directoryRole, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if !pim.MayAdminister(c.Caller, pim.Key{Tenant: c.Tenant, Provider: pim.Directory}, pim.GroupFacts{}) {
+		return api.Answer{}, &pim.Refusal{Code: pim.Forbidden}
+	}
+	r, err := c.findRole(strings.ToLower(in.RoleTemplateID))
+	if err != nil || !r.BuiltIn {
+		return api.Answer{}, badRequest("roleTemplateId is not the id of a directoryRoleTemplate.")
+	}
+	return one(c, &c.directoryRole, http.StatusCreated, r)
+}
+
+// addRoleMember gives a role for the whole tenant, outside PIM.
+func addRoleMember(c *call) (api.Answer, error) {
+	who, err := c.reference()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	r, err := c.builtIn()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.assignOutside(memberKey(c, r, who)); err != nil {
+		return api.Answer{}, err
+	}
+	return noContent()
+}
+
+func removeRoleMember(c *call) (api.Answer, error) {
+	r, err := c.builtIn()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.removeOutside(memberKey(c, r, pim.PrincipalID(c.id("member"))))
+}
+
+func memberKey(c *call, r app.RoleDefinition, who pim.PrincipalID) pim.Key {
+	return pim.Key{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r.ID, Principal: who}
 }

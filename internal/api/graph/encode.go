@@ -140,7 +140,7 @@ func appendTexts(b []byte, list []string) []byte {
 // grantID writes the id of an instance, which needs no escapes.
 func (o *object) grantID(name string, i pim.Instance) {
 	if o.member(name) {
-		o.b = append(keyOf(i).append(append(o.b, '"')), '"')
+		o.b = append(appendGrantID(append(o.b, '"'), i), '"')
 	}
 }
 

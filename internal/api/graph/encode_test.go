@@ -136,13 +136,13 @@ func scheduleFormOf(now time.Time, i pim.Instance) scheduleForm {
 	s := i.Schedule
 	f := scheduleForm{
 		ID: optional(scheduleID(i)), baseForm: baseFormOf(i.Principal, s.Key.Role, s.Key.Scope), CreatedUsing: optional(string(s.Request)),
-		Status: scheduleStatus(now, s), Info: infoFormOf(infoOf(s.Window)), MemberType: memberType(i.Member),
+		Status: scheduleStatus(now, s), Info: infoFormOf(infoOf(s.Window)), MemberType: memberType(i),
 	}
 	if s.Request != "" {
 		f.Created, f.Modified = timeForm(s.Created), timeForm(s.Modified)
 	}
 	if s.Kind == pim.Assignment {
-		f.AssignmentType = assignmentType(s.Type)
+		f.AssignmentType = assignmentType(i)
 	}
 	return f
 }
@@ -150,9 +150,9 @@ func scheduleFormOf(now time.Time, i pim.Instance) scheduleForm {
 func instanceFormOf(i pim.Instance) instanceForm {
 	s := i.Schedule
 	start, end := period(i)
-	f := instanceForm{ID: grantID(i), baseForm: baseFormOf(i.Principal, s.Key.Role, s.Key.Scope), Start: timeForm(start), End: timeForm(end), MemberType: memberType(i.Member)}
+	f := instanceForm{ID: grantID(i), baseForm: baseFormOf(i.Principal, s.Key.Role, s.Key.Scope), Start: timeForm(start), End: timeForm(end), MemberType: memberType(i)}
 	if s.Kind == pim.Assignment {
-		f.AssignmentType, f.Origin, f.Assignment = assignmentType(s.Type), f.ID, scheduleID(i)
+		f.AssignmentType, f.Origin, f.Assignment = assignmentType(i), f.ID, scheduleID(i)
 	} else {
 		f.Eligibility = scheduleID(i)
 	}

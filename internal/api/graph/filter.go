@@ -11,8 +11,11 @@ import (
 type column struct {
 	// compare makes the condition for a comparison. Nil: the property only sorts.
 	compare func(odata.Op, odata.Literal) (store.Filter, bool)
-	// text names the column for startswith and contains; empty: neither.
+	// text names the column for startswith and contains; empty: neither, unless call makes their conditions.
 	text store.Field
+	call func(function, text string) (store.Filter, bool)
+	// any makes the condition that one of a collection's elements fulfils another. Nil: the store cannot.
+	any func(odata.Any) (store.Filter, bool)
 	// order names the column for sorting; empty: it does not sort.
 	order store.Field
 	// loose says that the condition may let further rows pass, which the filter itself then leaves out.
@@ -62,7 +65,11 @@ func (w *compiler) bound(e odata.Expr, wide bool) (store.Filter, bool) {
 			w.exact = false
 		}
 		return w.kept(w.columns.call(e))
-	case odata.Any, odata.All:
+	case odata.Any:
+		if c := w.columns[e.Path.Name()]; c.any != nil {
+			return w.kept(c.any(e))
+		}
+	case odata.All:
 	}
 	return w.kept(nil, false)
 }
@@ -121,8 +128,11 @@ func (cs columns) call(e odata.Call) (store.Filter, bool) {
 	path, isPath := e.Args[0].(odata.Path)
 	text, isText := e.Args[1].(odata.String)
 	c := cs[path.Name()]
-	if !isPath || !isText || c.text == "" || path.Wrap != odata.Plain {
+	if !isPath || !isText || c.text == "" && c.call == nil || path.Wrap != odata.Plain {
 		return nil, false
+	}
+	if c.call != nil {
+		return c.call(e.Name, string(text))
 	}
 	switch e.Name {
 	case "startswith":

@@ -18,6 +18,7 @@ func refusedWell(err error) bool {
 func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"action":"selfActivate","principalId":"p","roleDefinitionId":"r","directoryScopeId":"/","scheduleInfo":{"startDateTime":"2026-01-01T00:00:00+01:00","expiration":{"type":"afterDuration","duration":"PT1H"}}}`))
 	f.Add([]byte(`{"action":"adminAssign","principalId":"p","roleDefinitionId":"r","directoryScopeId":"/administrativeUnits/5c3e0000-0000-4000-8000-000000000031","scheduleInfo":{"recurrence":{"pattern":{"type":"weekly","interval":1,"daysOfWeek":["monday"]},"range":{"type":"noEnd","startDate":"2026-01-01"}}}}`))
+	f.Add([]byte(`{"action":"adminAssign","principalId":"p","groupId":"5c3e0000-0000-4000-8000-000000000021","accessId":"Owner"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var in requestIn
 		if err := api.DecodeBytes(body, &in); err != nil {
@@ -26,12 +27,14 @@ func FuzzDecodeRequest(f *testing.F) {
 			}
 			return
 		}
-		ask, err := in.toAsk(pim.Caller{}, "t", pim.Assignment)
-		if !refusedWell(err) {
-			t.Fatalf("got %v", err)
-		}
-		if err == nil && (ask.Key.Scope == "" || ask.Key.Role == "" || ask.Key.Principal == "" || ask.Action == 0) {
-			t.Fatalf("%s became an ask without a key or an action: %+v", body, ask)
+		for _, p := range []pim.Provider{pim.Directory, pim.Group} {
+			ask, err := in.toAsk(pim.Caller{}, "t", p, pim.Assignment)
+			if !refusedWell(err) {
+				t.Fatalf("got %v", err)
+			}
+			if err == nil && (ask.Key.Scope == "" || ask.Key.Role == "" || ask.Key.Principal == "" || ask.Action == 0) {
+				t.Fatalf("%s became an ask without a key or an action: %+v", body, ask)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -16,19 +17,25 @@ import (
 // What schedules, instances and plain assignments have in common: all three are the core's instances, seen as a whole
 // span, as what holds now, and as the directory's own row.
 
-// grants lists what the caller's view shows.
-func (c *call) grants(k pim.Kind, instances bool, q store.Query) (store.Page[pim.Instance], error) {
+// grants lists what the caller's view shows of a set.
+func (c *call) grants(g grantSet, q store.Query) (store.Page[pim.Instance], error) {
 	return c.app.Grants(c.Context(), c.Caller, app.GrantQuery{
-		Query: q, Provider: pim.Directory, Kind: k, Instances: instances, View: c.view,
+		Query: q, Provider: g.provider, Kind: g.of, Instances: g.instances, View: c.view,
 	})
 }
 
-// allGrants reads every grant that matches, for answers that are not paged by the store. It refuses what is too much.
+// allGrants reads every grant of a directory role that matches, for answers that are not paged by the store. It refuses
+// what is too much.
 func (c *call) allGrants(of pim.Kind, instances bool, where store.Filter) ([]pim.Instance, error) {
+	return c.allOf(grantSet{provider: pim.Directory, of: of, instances: instances}, where)
+}
+
+// allOf reads every grant of a set that matches.
+func (c *call) allOf(g grantSet, where store.Filter) ([]pim.Instance, error) {
 	query := store.Query{Tenant: c.Tenant, Limit: scanSize, Where: where}
 	var rows []pim.Instance
 	for range maxScans {
-		page, err := c.visibleGrants(of, instances, query)
+		page, err := c.visibleGrants(g, query)
 		if err != nil {
 			return nil, err
 		}
@@ -41,15 +48,20 @@ func (c *call) allGrants(of pim.Kind, instances bool, where store.Filter) ([]pim
 	return nil, unsupported("There are too many assignments for one answer; ask for fewer by $filter.")
 }
 
-// visibleGrants lists what the view shows.
-func (c *call) visibleGrants(of pim.Kind, instances bool, q store.Query) (store.Page[pim.Instance], error) {
-	page, err := c.grants(of, instances, q)
-	if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code == pim.Forbidden && c.ownToo && c.view != app.Mine {
+// visibleGrants lists what the view shows or, where only that may be seen, the caller's own.
+func (c *call) visibleGrants(g grantSet, q store.Query) (store.Page[pim.Instance], error) {
+	page, err := c.grants(g, q)
+	if c.ownToo && c.view != app.Mine && isForbidden(err) {
 		own := *c
 		own.view = app.Mine
-		return own.grants(of, instances, q)
+		return own.grants(g, q)
 	}
 	return page, err
+}
+
+func isForbidden(err error) bool {
+	r, ok := errors.AsType[*pim.Refusal](err)
+	return ok && r.Code == pim.Forbidden
 }
 
 func referenceOf(i pim.Instance) reference {
@@ -59,23 +71,9 @@ func referenceOf(i pim.Instance) reference {
 // outside says that the grant was made outside PIM: no request stands behind it.
 func outside(i pim.Instance) bool { return i.Schedule.Request == "" }
 
-// writeGrant writes the members that all have.
-func writeGrant(o *object, i pim.Instance) {
-	o.text("principalId", string(i.Principal))
-	o.text("roleDefinitionId", string(i.Schedule.Key.Role))
-	o.text("directoryScopeId", string(i.Schedule.Key.Scope))
-	o.null("appScopeId")
-}
-
 // grantProperties are what callers may ask of all.
-func grantProperties(more ...odata.Property) []odata.Property {
-	return append([]odata.Property{
-		{Name: "id", Kind: odata.KindString, Filterable: true},
-		{Name: "principalId", Kind: odata.KindID, Filterable: true},
-		{Name: "roleDefinitionId", Kind: odata.KindID, Filterable: true},
-		{Name: "directoryScopeId", Kind: odata.KindID, Filterable: true},
-		{Name: "appScopeId", Kind: odata.KindID, Filterable: true},
-	}, more...)
+func grantProperties(w words, more ...odata.Property) []odata.Property {
+	return append(append([]odata.Property{w.idProperty("id")}, w.keyProperties()...), more...)
 }
 
 func idProperty(name string) odata.Property {
@@ -123,6 +121,9 @@ func grantColumns() columns {
 		"roleDefinitionId":  idColumn(store.FieldRole),
 		"roleDefinition/id": idColumn(store.FieldRole),
 		"directoryScopeId":  scopeColumn(store.FieldScope),
+		"groupId":           idColumn(store.FieldScope),
+		"group/id":          idColumn(store.FieldScope),
+		"accessId":          idColumn(store.FieldRole),
 		"memberType":        wordColumn(store.FieldMember, memberTypes),
 		"assignmentType":    wordColumn(store.FieldType, assignmentTypes),
 		"createdDateTime":   created,
@@ -131,36 +132,24 @@ func grantColumns() columns {
 	}
 }
 
-func memberType(m pim.MemberType) string {
-	switch m {
-	case pim.ByGroup:
-		return "Group"
-	case pim.Inherited:
-		return "Inherited"
-	case pim.Direct:
-	}
-	return "Direct"
-}
+func memberType(i pim.Instance) string { return memberWord(i.Schedule.Key.Provider, i.Member) }
 
 func memberTypes(word string) []int {
 	for _, m := range []pim.MemberType{pim.Direct, pim.ByGroup, pim.Inherited} {
-		if strings.EqualFold(word, memberType(m)) {
+		if strings.EqualFold(word, memberWord(pim.Directory, m)) {
 			return []int{int(m)}
 		}
 	}
 	return nil
 }
 
-func assignmentType(t pim.AssignmentType) string {
-	if t == pim.Activated {
-		return "Activated"
-	}
-	return "Assigned"
+func assignmentType(i pim.Instance) string {
+	return assignmentWord(i.Schedule.Key.Provider, i.Schedule.Type)
 }
 
 func assignmentTypes(word string) []int {
 	for _, t := range []pim.AssignmentType{pim.Assigned, pim.Activated} {
-		if strings.EqualFold(word, assignmentType(t)) {
+		if strings.EqualFold(word, assignmentWord(pim.Directory, t)) {
 			return []int{int(t)}
 		}
 	}
@@ -169,19 +158,14 @@ func assignmentTypes(word string) []int {
 
 // grantValue is the value of a property that all have.
 func grantValue(i pim.Instance, path []string) any {
-	switch strings.Join(path, "/") {
-	case "principalId", "principal/id":
-		return string(i.Principal)
-	case "roleDefinitionId", "roleDefinition/id":
-		return string(i.Schedule.Key.Role)
-	case "directoryScopeId":
-		return string(i.Schedule.Key.Scope)
+	switch name := strings.Join(path, "/"); name {
 	case "memberType":
-		return memberType(i.Member)
+		return memberType(i)
 	case "assignmentType":
-		return assignmentType(i.Schedule.Type)
+		return assignmentType(i)
+	default:
+		return keyValue(i.Schedule.Key, i.Principal, name)
 	}
-	return nil
 }
 
 func textValue(s string) any {
@@ -222,6 +206,7 @@ func onPrincipal() map[string]app.View { return map[string]app.View{"principal":
 
 // grantSet is one set of grants: its kind on the wire, and what of the core it shows.
 type grantSet struct {
+	provider  pim.Provider
 	kind      func(*call) *kind[pim.Instance]
 	of        pim.Kind
 	instances bool
@@ -234,7 +219,7 @@ func (g grantSet) fetch(c *call) fetcher[pim.Instance] {
 		if g.where != nil {
 			q.Where = and(q.Where, g.where)
 		}
-		return c.grants(g.of, g.instances, q)
+		return c.visibleGrants(g, q)
 	}
 }
 
@@ -251,13 +236,61 @@ func and(filters ...store.Filter) store.Filter {
 	return all
 }
 
-func (g grantSet) list(c *call) (api.Answer, error) { return list(c, g.kind(c), g.fetch(c)) }
+// list lists the set. Of groups a filter has to say which, or whose (reference graph-pim §3.10); who may not read all of
+// that gets their own.
+func (g grantSet) list(c *call) (api.Answer, error) {
+	if g.provider == pim.Group {
+		narrowed, err := narrowed(c, g.kind(c))
+		if err != nil {
+			return api.Answer{}, err
+		}
+		if !narrowed {
+			return api.Answer{}, unnarrowed()
+		}
+		c.ownToo = true
+	}
+	return list(c, g.kind(c), g.fetch(c))
+}
 
 func (g grantSet) mine(c *call) (api.Answer, error) {
 	if err := c.filterByCurrentUser(onPrincipal()); err != nil {
 		return api.Answer{}, err
 	}
-	return g.list(c)
+	return list(c, g.kind(c), g.fetch(c))
+}
+
+// narrowed says whether the call's filter asks for the rows of named groups or principals only.
+func narrowed[T any](c *call, k *kind[T]) (bool, error) {
+	q, err := c.query(k.schema)
+	return err == nil && namesGroupOrPrincipal(q.Filter), err
+}
+
+func unnarrowed() *problem {
+	return &problem{Status: http.StatusBadRequest, Code: "InvalidFilter",
+		Message: "A $filter on groupId or principalId is required, such as groupId eq '{id}'."}
+}
+
+func namesGroupOrPrincipal(e odata.Expr) bool {
+	named := func(p odata.Path) bool {
+		switch p.Name() {
+		case "groupId", "group/id", "principalId", "principal/id":
+			return p.Wrap == odata.Plain
+		}
+		return false
+	}
+	switch e := e.(type) {
+	case odata.And:
+		return slices.ContainsFunc(e, namesGroupOrPrincipal)
+	case odata.Or:
+		return len(e) > 0 && !slices.ContainsFunc(e, func(t odata.Expr) bool { return !namesGroupOrPrincipal(t) })
+	case odata.Compare:
+		_, isText := e.Value.(odata.String)
+		return e.Op == odata.Eq && isText && named(e.Path)
+	case odata.In:
+		return named(e.Path)
+	case odata.Not, odata.Call, odata.Any, odata.All:
+	}
+	return false
 }
 
 func (g grantSet) get(c *call) (api.Answer, error) {
@@ -288,7 +321,7 @@ func (g grantSet) find(c *call) (pim.Instance, error) {
 	for _, view := range []app.View{app.Everybody, app.Mine} {
 		c.view = view
 		page, err := g.fetch(c)(store.Query{Tenant: c.Tenant, Where: where, Limit: scanSize})
-		if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code == pim.Forbidden {
+		if isForbidden(err) {
 			continue
 		}
 		if err != nil {
@@ -322,10 +355,9 @@ func ownRow(rows []pim.Instance) (pim.Instance, bool) {
 // byID is the condition by which the row with an id is found.
 func (g grantSet) byID(id string) (store.Filter, bool) {
 	if !g.instances {
-		return byScheduleID(id), true
+		return byScheduleID(words{provider: g.provider}, id), true
 	}
-	k, ok := parseGrantID(id)
-	return k.filter(), ok && k.kind == g.of
+	return byInstanceID(words{provider: g.provider}, g.of, id)
 }
 
 // filter is the condition by which the rows with the id are found.

@@ -1,5 +1,6 @@
-// Package graph speaks Microsoft Graph, v1.0 and beta, for directory roles: their definitions, requests, schedules,
-// instances, policies and approvals, and what of the directory PIM's callers read beside them.
+// Package graph speaks Microsoft Graph, v1.0 and beta, for directory roles and for the members and owners of groups: role
+// definitions, requests, schedules, instances, policies and approvals, and what of the directory PIM's callers use beside
+// them. What Graph says of roles and of groups in different words stands in provider.go; all else serves both.
 //
 // It is a translator: it turns a call into an ask or a query of the application, and the outcome into the words of
 // Graph. No rule of PIM is decided here. Names, types and nullability are those of the published schema; behaviour is
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"portcullis/internal/api"
@@ -35,18 +37,39 @@ type Application interface {
 	Roles(context.Context, pim.TenantID) ([]app.RoleDefinition, error)
 	Role(context.Context, pim.TenantID, pim.RoleID) (app.RoleDefinition, error)
 	MayDecideEach(context.Context, pim.Caller, pim.TenantID, []pim.Request) ([]bool, error)
+	Events(context.Context, pim.Caller, store.Query) (store.Page[pim.Event], error)
 	Policies(context.Context, pim.Caller, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
 	EditPolicy(context.Context, pim.Caller, pim.RoleKey, func(*policy.Rules) error) (policy.Policy, error)
 }
 
-// Editor makes users, and makes, changes and deletes custom role definitions. The edit is given the definition as it is and may be
-// called again. Refusals: Forbidden, UnknownRole, and InvalidRequest for built-in roles and roles in use.
+// Editor changes the directory: custom role definitions, users, groups, administrative units and applications. An edit
+// is given the object as it is and may be called again. The refusals are told beside each function of *app.App, which is
+// one.
 type Editor interface {
 	CreateRole(ctx context.Context, by pim.Caller, t pim.TenantID, edit func(*directory.Object) error) (app.RoleDefinition, error)
 	UpdateRole(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.RoleID, edit func(*directory.Object) error) (app.RoleDefinition, error)
 	DeleteRole(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.RoleID) error
-	// CreateUser makes an account. Refusals: Forbidden, InvalidRequest, AlreadyThere.
+
 	CreateUser(ctx context.Context, by pim.Caller, t pim.TenantID, u app.NewUser) (directory.Object, error)
+	UpdateUser(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID, edit func(*directory.Object) error) (directory.Object, error)
+	ResetUser(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID, edit func(*directory.Object) error, p *app.NewPassword) (directory.Object, error)
+	DeleteUser(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) error
+
+	CreateGroup(ctx context.Context, by pim.Caller, t pim.TenantID, g app.NewGroup) (directory.Object, error)
+	UpdateGroup(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID, edit func(*directory.Object) error, m app.MembershipChange) (directory.Object, error)
+	DeleteGroup(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) error
+
+	CreateUnit(ctx context.Context, by pim.Caller, t pim.TenantID, u app.NewUnit) (directory.Object, error)
+	UpdateUnit(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID, edit func(*directory.Object) error, m app.MembershipChange) (directory.Object, error)
+	DeleteUnit(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) error
+
+	CreateApplication(ctx context.Context, by pim.Caller, t pim.TenantID, n app.NewApplication) (directory.Object, error)
+	UpdateApplication(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID, edit func(*directory.Object) error, m app.MembershipChange) (directory.Object, error)
+	DeleteApplication(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) error
+
+	Deleted(ctx context.Context, q store.Query) (store.Page[directory.Object], error)
+	RestoreObject(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) (directory.Object, error)
+	PurgeObject(ctx context.Context, by pim.Caller, t pim.TenantID, id pim.PrincipalID) error
 }
 
 // Directory is who and what is there; a store.Store is one.
@@ -65,11 +88,17 @@ type Surface struct {
 	directory Directory
 	editor    Editor
 	kinds     [2]*kinds // v1.0 and beta
+	// descriptions of both versions are made when somebody first asks.
+	descriptions [2]func() (*description, error)
 }
 
 // New makes the surface. Without an Editor everything but PIM can be read only.
 func New(a Application, d Directory, r Editor) *Surface {
-	return &Surface{app: a, directory: d, editor: r, kinds: [2]*kinds{newKinds(false), newKinds(true)}}
+	s := &Surface{app: a, directory: d, editor: r, kinds: [2]*kinds{newKinds(false), newKinds(true)}}
+	for i, beta := range []bool{false, true} {
+		s.descriptions[i] = sync.OnceValues(func() (*description, error) { return s.describe(beta) })
+	}
+	return s
 }
 
 var _ api.Surface = (*Surface)(nil)

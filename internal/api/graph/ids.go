@@ -55,7 +55,14 @@ func (k grantKey) append(b []byte) []byte {
 }
 
 // grantID is the id of an instance, and of the plain assignment that it makes.
-func grantID(i pim.Instance) string { return keyOf(i).String() }
+func grantID(i pim.Instance) string { return string(appendGrantID(nil, i)) }
+
+func appendGrantID(b []byte, i pim.Instance) []byte {
+	if i.Schedule.Key.Provider == pim.Group {
+		return groupInstance(i).append(b)
+	}
+	return keyOf(i).append(b)
+}
 
 func keyOf(i pim.Instance) grantKey {
 	k := grantKey{kind: i.Schedule.Kind, role: i.Schedule.Key.Role, principal: i.Principal, scope: scopeObject(i.Schedule.Key.Scope)}
@@ -65,10 +72,13 @@ func keyOf(i pim.Instance) grantKey {
 	return k
 }
 
-// scopeObject is the id of the object that a scope names; empty for the tenant.
+// scopeObject is the id of the object that a scope names, which of the sides of groups is the group; empty for the tenant.
 func scopeObject(s pim.Scope) string {
 	if unit, ok := s.Unit(); ok {
 		return unit
+	}
+	if isGUID(string(s)) {
+		return string(s)
 	}
 	id, _ := s.Object()
 	return id
@@ -103,6 +113,77 @@ func parseGrantID(id string) (grantKey, bool) {
 		k.group = pim.PrincipalID(part(n - 1))
 	}
 	return k, true
+}
+
+// groupKey is what ids of the sides of groups tell (reference graph-pim §2): {group}_{access}_{guid}. A schedule's guid is
+// its own. An instance has another one, but for rows made outside PIM; the row that a member of a nested group has names
+// that member behind it.
+type groupKey struct {
+	group  pim.Scope
+	access pim.RoleID
+	guid   string
+	member pim.PrincipalID
+}
+
+// groupSchedule is the key of a schedule of a group's side.
+func groupSchedule(k pim.Key, id pim.ScheduleID) groupKey {
+	return groupKey{group: k.Scope, access: k.Role, guid: string(id)}
+}
+
+func groupInstance(i pim.Instance) groupKey {
+	k := groupSchedule(i.Schedule.Key, i.Schedule.ID)
+	if !outside(i) {
+		k.guid = turned(k.guid)
+	}
+	if i.Member == pim.ByGroup {
+		k.member = i.Principal
+	}
+	return k
+}
+
+// String is the id; empty for the key of no schedule.
+func (k groupKey) String() string {
+	if k.guid == "" {
+		return ""
+	}
+	return string(k.append(nil))
+}
+
+func (k groupKey) append(b []byte) []byte {
+	b = append(append(b, k.group...), '_')
+	b = append(append(b, k.access...), '_')
+	b = append(b, k.guid...)
+	if k.member != "" {
+		b = append(append(b, '_'), k.member...)
+	}
+	return b
+}
+
+// parseGroupKey reads an id of a schedule or instance of a group's side. False for any other text.
+func parseGroupKey(id string) (groupKey, bool) {
+	parts := strings.Split(strings.ToLower(id), "_")
+	if len(parts) != 3 && len(parts) != 4 || !isGUID(parts[0]) || !isGUID(parts[2]) {
+		return groupKey{}, false
+	}
+	k := groupKey{group: pim.Scope(parts[0]), access: pim.RoleID(parts[1]), guid: parts[2]}
+	if len(parts) == 4 {
+		k.member = pim.PrincipalID(parts[3])
+	}
+	return k, (k.access == pim.Member || k.access == pim.Owner) && (len(parts) == 3 || isGUID(parts[3]))
+}
+
+// turned is the GUID of an instance out of that of its schedule, and the other way round: the digits of its last group are
+// turned over, so that it stays a GUID of the same version and no two schedules share one.
+func turned(guid string) string {
+	const last = 24
+	if !isGUID(guid) {
+		return guid
+	}
+	b := []byte(guid)
+	for i := last; i < len(b); i++ {
+		b[i] = "0123456789abcdef"[15-nibble(b[i])]
+	}
+	return string(b)
 }
 
 // guidOrder is the place of each byte of a GUID's text among its bytes: the first three groups are little-endian.

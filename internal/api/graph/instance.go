@@ -9,47 +9,72 @@ import (
 	"portcullis/internal/store"
 )
 
-// Instances: unifiedRoleAssignmentScheduleInstance and unifiedRoleEligibilityScheduleInstance
+// Instances: unifiedRoleAssignmentScheduleInstance, unifiedRoleEligibilityScheduleInstance, and
+// privilegedAccessGroupAssignmentScheduleInstance, privilegedAccessGroupEligibilityScheduleInstance
 // (learn.microsoft.com/graph/api/resources, pages of these names).
 
-func assignmentInstances() grantSet {
-	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.assignmentInstance }, of: pim.Assignment, instances: true}
+func assignmentInstances(w words) grantSet {
+	return grantSet{provider: w.provider, of: pim.Assignment, instances: true,
+		kind: func(c *call) *kind[pim.Instance] { return &c.kindsOf(w.provider).assignmentInstance }}
 }
 
-func eligibilityInstances() grantSet {
-	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.eligibilityInstance }, of: pim.Eligibility, instances: true}
+func eligibilityInstances(w words) grantSet {
+	return grantSet{provider: w.provider, of: pim.Eligibility, instances: true,
+		kind: func(c *call) *kind[pim.Instance] { return &c.kindsOf(w.provider).eligibilityInstance }}
 }
 
-func instanceProperties(schedule string) []odata.Property {
-	return grantProperties(
+// scheduleIDName is the property of an instance that names its schedule.
+func scheduleIDName(p pim.Provider, k pim.Kind) string {
+	switch {
+	case p == pim.Group && k == pim.Eligibility:
+		return "eligibilityScheduleId"
+	case p == pim.Group:
+		return "assignmentScheduleId"
+	case k == pim.Eligibility:
+		return "roleEligibilityScheduleId"
+	}
+	return "roleAssignmentScheduleId"
+}
+
+func instanceProperties(w words, of pim.Kind) []odata.Property {
+	return grantProperties(w,
 		timeProperty("startDateTime", true),
 		timeProperty("endDateTime", true),
-		enumProperty("memberType", "Direct", "Group", "Inherited"),
-		exactProperty(schedule),
+		w.memberProperty(),
+		w.idProperty(scheduleIDName(w.provider, of)),
 	)
 }
 
-func instanceColumns(of pim.Kind, schedule string) columns {
+func instanceColumns(w words, of pim.Kind) columns {
 	cs := grantColumns()
-	cs[schedule] = scheduleIDColumn()
-	cs["id"] = instanceIDColumn(of)
-	cs["roleAssignmentOriginId"] = instanceIDColumn(of)
+	cs[scheduleIDName(w.provider, of)] = scheduleIDColumn(w)
+	cs["id"] = instanceIDColumn(w, of)
+	cs["roleAssignmentOriginId"] = instanceIDColumn(w, of)
 	return cs
 }
 
 // instanceIDColumn finds rows by their derived id. A row by a group may be had by other groups too, so it is loose.
-func instanceIDColumn(of pim.Kind) column {
+func instanceIDColumn(w words, of pim.Kind) column {
 	return column{loose: true, compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false
 		}
-		k, ok := parseGrantID(string(id))
-		if !ok || k.kind != of {
-			return store.Or{}, true // nothing has such an id
+		if where, ok := byInstanceID(w, of, string(id)); ok {
+			return where, true
 		}
-		return k.filter(), true
+		return store.Or{}, true // nothing has such an id
 	}}
+}
+
+// byInstanceID is the condition by which the rows with an instance's id are found, among few others.
+func byInstanceID(w words, of pim.Kind, id string) (store.Filter, bool) {
+	if w.provider == pim.Group {
+		k, ok := parseGroupKey(id)
+		return k.instance(), ok
+	}
+	k, ok := parseGrantID(id)
+	return k.filter(), ok && k.kind == of
 }
 
 // period is from when until when an instance holds. A grant made outside PIM tells neither (reference graph-pim §8.1).
@@ -60,26 +85,21 @@ func period(i pim.Instance) (start, end time.Time) {
 	return i.During.Start, i.During.End
 }
 
-func writeAssignmentInstance(_ *call, o *object, i pim.Instance) {
+func writeInstance(_ *call, o *object, i pim.Instance) {
 	start, end := period(i)
+	k := i.Schedule.Key
 	o.grantID("id", i)
-	writeGrant(o, i)
+	writeKey(o, k, i.Principal)
 	o.time("startDateTime", start)
 	o.time("endDateTime", end)
-	o.str("assignmentType", assignmentType(i.Schedule.Type))
-	o.str("memberType", memberType(i.Member))
-	o.grantID("roleAssignmentOriginId", i)
-	o.text("roleAssignmentScheduleId", scheduleID(i))
-}
-
-func writeEligibilityInstance(_ *call, o *object, i pim.Instance) {
-	start, end := period(i)
-	o.grantID("id", i)
-	writeGrant(o, i)
-	o.time("startDateTime", start)
-	o.time("endDateTime", end)
-	o.str("memberType", memberType(i.Member))
-	o.text("roleEligibilityScheduleId", scheduleID(i))
+	if i.Schedule.Kind == pim.Assignment {
+		o.str("assignmentType", assignmentType(i))
+	}
+	o.str("memberType", memberType(i))
+	if i.Schedule.Kind == pim.Assignment && k.Provider == pim.Directory {
+		o.grantID("roleAssignmentOriginId", i)
+	}
+	o.text(scheduleIDName(k.Provider, i.Schedule.Kind), scheduleID(i))
 }
 
 func instanceValue(_ *call, i pim.Instance, path []string) any {
@@ -91,12 +111,12 @@ func instanceValue(_ *call, i pim.Instance, path []string) any {
 		return timeValue(start)
 	case "endDateTime":
 		return timeValue(end)
-	case "roleAssignmentScheduleId", "roleEligibilityScheduleId":
+	case "roleAssignmentScheduleId", "roleEligibilityScheduleId", "assignmentScheduleId", "eligibilityScheduleId":
 		return scheduleID(i)
 	}
 	return grantValue(i, path)
 }
 
 func relateInstances(c *call, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
-	return relateGrantRows(c, &c.eligibilityInstance, true, expands, rows)
+	return relateGrantRows(c, true, expands, rows)
 }

@@ -15,16 +15,19 @@ type kinds struct {
 
 	roleDefinition, expandedRole, directoryRole, roleTemplate kind[app.RoleDefinition]
 
-	eligibilitySchedule, assignmentSchedule, eligibilityInstance, assignmentInstance kind[pim.Instance]
-	roleAssignment, mixedSchedule, mixedInstance                                     kind[pim.Instance]
+	// The roles of the directory, and the sides of groups.
+	roleKinds
+	groupRoles roleKinds
 
-	assignmentRequest, eligibilityRequest kind[requestRow]
+	roleAssignment, mixedSchedule, mixedInstance kind[pim.Instance]
 
 	policy, policyAssignment kind[policyRow]
 	rule                     kind[ruleRow]
 
-	approval kind[approvalRow]
-	step     kind[stepRow]
+	resource kind[directory.Object]
+
+	audit      kind[pim.Event]
+	auditNames auditTable
 
 	organization, domain kind[directory.Tenant]
 	context, namespace   kind[string]
@@ -38,11 +41,12 @@ func newKinds(beta bool) *kinds {
 	k := &kinds{userDefault: defaultUser()}
 	k.setObjects()
 	k.setRoles(beta)
-	k.setGrants(beta)
-	k.setRequests(beta)
+	k.setRoleKinds(directoryWords(), beta)
+	k.setRoleKinds(groupWords(), beta)
+	k.setAssignments(beta)
 	k.setPolicies()
-	k.setApprovals(beta)
 	k.setRest(beta)
+	k.setAudit()
 	return k
 }
 
@@ -107,37 +111,23 @@ func (k *kinds) referenceFilters() []odata.Property {
 	return []odata.Property{filterNavigation("principal", k.object.schema), filterNavigation("roleDefinition", k.roleDefinition.schema)}
 }
 
-func (k *kinds) setGrants(beta bool) {
-	kindOf := func(set, typ string, properties []odata.Property, cs columns, navigations ...odata.Navigation) kind[pim.Instance] {
-		return kind[pim.Instance]{
-			set: roleManagement + set, typ: typ, columns: cs,
-			schema: &odata.Schema{Properties: append(properties, k.referenceFilters()...), Navigations: k.referenceNavigations(navigations...)},
-		}
-	}
-	assignment := enumProperty("assignmentType", "Assigned", "Activated")
-
-	s := kindOf("roleEligibilitySchedules", "unifiedRoleEligibilitySchedule", scheduleProperties(), scheduleColumns())
-	k.eligibilitySchedule = completed(s, writeSchedule, scheduleValue, relateSchedules, scheduleID)
-	s = kindOf("roleAssignmentSchedules", "unifiedRoleAssignmentSchedule", append(scheduleProperties(), assignment), scheduleColumns(),
-		odata.Navigation{Name: "activatedUsing", Schema: k.eligibilitySchedule.schema})
-	k.assignmentSchedule = completed(s, writeSchedule, scheduleValue, relateSchedules, scheduleID)
-
-	const eligibilityID, assignmentID = "roleEligibilityScheduleId", "roleAssignmentScheduleId"
-	s = kindOf("roleEligibilityScheduleInstances", "unifiedRoleEligibilityScheduleInstance",
-		instanceProperties(eligibilityID), instanceColumns(pim.Eligibility, eligibilityID))
-	k.eligibilityInstance = completed(s, writeEligibilityInstance, instanceValue, relateInstances, grantID)
-	s = kindOf("roleAssignmentScheduleInstances", "unifiedRoleAssignmentScheduleInstance",
-		append(instanceProperties(assignmentID), assignment, exactProperty("roleAssignmentOriginId")), instanceColumns(pim.Assignment, assignmentID),
-		odata.Navigation{Name: "activatedUsing", Schema: k.eligibilityInstance.schema})
-	k.assignmentInstance = completed(s, writeAssignmentInstance, instanceValue, relateInstances, grantID)
-
-	properties := grantProperties(append([]odata.Property{idProperty("principalOrganizationId")}, plainProperties("condition")...)...)
+// setAssignments makes the types of plain assignments, and of the lists that hold several types.
+func (k *kinds) setAssignments(beta bool) {
+	w := directoryWords()
+	properties := grantProperties(w, append([]odata.Property{idProperty("principalOrganizationId")}, plainProperties("condition")...)...)
 	if beta {
 		properties = append(properties, idProperty("resourceScope"))
 	}
-	s = kindOf("roleAssignments", "unifiedRoleAssignment", properties, assignmentColumns())
+	s := kind[pim.Instance]{
+		set: roleManagement + "roleAssignments", typ: "unifiedRoleAssignment", columns: assignmentColumns(),
+		schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w)},
+	}
 	k.roleAssignment = completed(s, writeRoleAssignment, roleAssignmentValue, relateRoleAssignments, grantID)
 	k.setMixed()
+	k.resource = k.group
+	k.resource.set, k.resource.typ, k.resource.write = groupRoot+"resources", "governanceResource", writeResource
+	k.resource.schema = &odata.Schema{Properties: resourceProperties()}
+	k.resource.relate = nil
 }
 
 // completed fills in what a set of grants does with its rows.
@@ -168,35 +158,6 @@ func (k *kinds) setMixed() {
 		}
 		return k.assignmentInstance.typ, k.assignmentInstance.set
 	}
-	k.mixedInstance.write = func(c *call, o *object, i pim.Instance) {
-		if i.Schedule.Kind == pim.Eligibility {
-			writeEligibilityInstance(c, o, i)
-			return
-		}
-		writeAssignmentInstance(c, o, i)
-	}
-}
-
-func (k *kinds) setRequests(beta bool) {
-	kindOf := func(set, typ string, of pim.Kind, navigations ...odata.Navigation) kind[requestRow] {
-		if beta {
-			navigations = append(navigations, odata.Navigation{Name: "approval", Schema: approvalSchema()})
-		}
-		return kind[requestRow]{
-			set: roleManagement + set, typ: typ, columns: requestColumns(of),
-			schema: &odata.Schema{Properties: append(requestProperties(), k.referenceFilters()...), Navigations: k.referenceNavigations(navigations...)},
-			write:  writeRequest, value: requestValue, relate: relateRequests,
-			key: func(r requestRow) string { return string(r.ID) },
-			deep: func(c *call, rows []requestRow) (func(int, []string) any, error) {
-				return deepValues(c, rows, requestReference, requestValue)
-			},
-		}
-	}
-	k.assignmentRequest = kindOf("roleAssignmentScheduleRequests", "unifiedRoleAssignmentScheduleRequest", pim.Assignment,
-		odata.Navigation{Name: "activatedUsing", Schema: k.eligibilitySchedule.schema},
-		odata.Navigation{Name: "targetSchedule", Schema: k.assignmentSchedule.schema})
-	k.eligibilityRequest = kindOf("roleEligibilityScheduleRequests", "unifiedRoleEligibilityScheduleRequest", pim.Eligibility,
-		odata.Navigation{Name: "targetSchedule", Schema: k.eligibilitySchedule.schema})
 }
 
 func (k *kinds) setPolicies() {
@@ -220,26 +181,16 @@ func (k *kinds) setPolicies() {
 	}
 }
 
-func approvalSchema() *odata.Schema {
-	return &odata.Schema{
-		Properties:  []odata.Property{idProperty("id")},
-		Navigations: []odata.Navigation{{Name: "steps", Schema: &odata.Schema{Properties: stepProperties()}}},
+// approvalSchema is that of approvals: their steps go by two names (reference graph-pim §12), and beta sorts them too.
+func approvalSchema(beta bool) *odata.Schema {
+	steps := &odata.Schema{Properties: stepProperties()}
+	schema := &odata.Schema{Properties: []odata.Property{idProperty("id")}}
+	for _, l := range stepLists() {
+		if l.holds == nil || beta {
+			schema.Navigations = append(schema.Navigations, odata.Navigation{Name: l.name, Schema: steps})
+		}
 	}
-}
-
-func (k *kinds) setApprovals(beta bool) {
-	k.step = kind[stepRow]{
-		set: roleManagement + "roleAssignmentApprovals/steps", typ: "approvalStep", schema: &odata.Schema{Properties: stepProperties()},
-		write: writeStep, value: stepValue, key: func(s stepRow) string { return s.id },
-	}
-	schema := approvalSchema()
-	if beta {
-		schema.Navigations = append(schema.Navigations, odata.Navigation{Name: "request", Schema: k.assignmentRequest.schema})
-	}
-	k.approval = kind[approvalRow]{
-		set: roleManagement + "roleAssignmentApprovals", typ: "approval", schema: schema,
-		write: writeApproval, value: approvalValue, relate: relateApprovalParts, key: func(r approvalRow) string { return string(r.ID) },
-	}
+	return schema
 }
 
 func (k *kinds) setRest(beta bool) {

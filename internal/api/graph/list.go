@@ -360,7 +360,7 @@ func (k *kind[T]) values(c *call, filter odata.Expr, rows []T) (func(i int, path
 func mentionsRelated(e odata.Expr) bool {
 	related := func(p odata.Path) bool {
 		switch p.Segments[0] {
-		case "principal", "roleDefinition":
+		case "principal", "roleDefinition", "group":
 			return len(p.Segments) > 1 && p.Segments[1] != "id" || len(p.Segments) == 1
 		}
 		return false

@@ -43,7 +43,7 @@ func writeObject(c *call, o *object, d directory.Object) {
 	case directory.KindAdministrativeUnit:
 		writeUnit(o, d)
 	case directory.KindRole:
-		o.null("deletedDateTime")
+		o.time("deletedDateTime", d.Deleted)
 	}
 }
 
@@ -57,6 +57,8 @@ func objectValue(_ *call, d directory.Object, path []string) any {
 		return textValue(d.Description)
 	case "createdDateTime":
 		return timeValue(d.Created)
+	case "deletedDateTime":
+		return timeValue(d.Deleted)
 	case "accountEnabled":
 		if d.Kind == directory.KindUser || d.Kind == directory.KindServicePrincipal {
 			return d.Enabled
@@ -94,9 +96,10 @@ func sortable(name string) odata.Property {
 }
 
 func commonObjectProperties() []odata.Property {
-	return append([]odata.Property{
+	return []odata.Property{
 		idProperty("id"), sortable("displayName"), textProperty("description"), timeProperty("createdDateTime", false),
-	}, plainProperties("deletedDateTime")...)
+		timeProperty("deletedDateTime", false),
+	}
 }
 
 // anyObjectProperties are those of all types together, for lists that mix them.
@@ -308,7 +311,7 @@ func (c *call) linked(r directory.Relation, from, to pim.PrincipalID) ([]directo
 	}
 	ids := map[string]bool{}
 	for _, l := range links {
-		if !l.During.Contains(c.now) {
+		if !l.Contains(c.now) {
 			continue
 		}
 		if from != "" {
@@ -320,14 +323,19 @@ func (c *call) linked(r directory.Relation, from, to pim.PrincipalID) ([]directo
 	return c.objectsByID(keys(ids))
 }
 
-// below is a handler for what belongs to an object: members, owners.
-func below(k directory.Kind, r directory.Relation) handler {
+// linkedTo lists what belongs to an object by a relation, such as a group's members, or what it belongs to, such as what
+// a user owns.
+func linkedTo(k directory.Kind, r directory.Relation, up bool) handler {
 	return func(c *call) (api.Answer, error) {
-		o, err := c.objectOf(k)
+		o, err := c.subject(k)
 		if err != nil {
 			return api.Answer{}, err
 		}
-		objects, err := c.linked(r, o.ID, "")
+		from, to := o.ID, pim.PrincipalID("")
+		if up {
+			from, to = "", o.ID
+		}
+		objects, err := c.linked(r, from, to)
 		if err != nil {
 			return api.Answer{}, err
 		}
@@ -335,20 +343,11 @@ func below(k directory.Kind, r directory.Relation) handler {
 	}
 }
 
+// below lists what belongs to an object: members, owners.
+func below(k directory.Kind, r directory.Relation) handler { return linkedTo(k, r, false) }
+
 // ownedObjects lists what an object owns.
-func ownedObjects(k directory.Kind) handler {
-	return func(c *call) (api.Answer, error) {
-		o, err := c.subject(k)
-		if err != nil {
-			return api.Answer{}, err
-		}
-		objects, err := c.linked(directory.OwnerOf, "", o.ID)
-		if err != nil {
-			return api.Answer{}, err
-		}
-		return c.listThese(objects)
-	}
-}
+func ownedObjects(k directory.Kind) handler { return linkedTo(k, directory.OwnerOf, true) }
 
 // memberOf lists the groups and units that an object is directly in.
 func memberOf(k directory.Kind) handler {
@@ -400,7 +399,7 @@ func (c *call) groupsAbove(id pim.PrincipalID) ([]string, error) {
 	}
 	up := map[pim.PrincipalID][]pim.PrincipalID{}
 	for _, l := range links {
-		if l.During.Contains(c.now) {
+		if l.Contains(c.now) {
 			up[l.To] = append(up[l.To], l.From)
 		}
 	}
@@ -469,25 +468,40 @@ type groupIDsIn struct {
 // maxChecks is how many groups one check may name.
 const maxChecks = 20
 
-// checkMemberGroups answers which of the groups the object is in, by any way.
-func checkMemberGroups(c *call) (api.Answer, error) {
-	var in groupIDsIn
-	if err := api.Decode(c.Request, &in); err != nil {
-		return api.Answer{}, err
+// checkMemberGroups answers which of the groups, and with objects of the units too, the object is in, by any way.
+func checkMemberGroups(objects bool) handler {
+	return func(c *call) (api.Answer, error) {
+		var in groupIDsIn
+		if err := api.Decode(c.Request, &in); err != nil {
+			return api.Answer{}, err
+		}
+		asked := append(in.GroupIDs, in.IDs...)
+		if len(asked) > maxChecks {
+			return api.Answer{}, badRequest("At most %d ids.", maxChecks)
+		}
+		o, err := c.subject(0)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		above, err := c.idsAbove(o.ID, objects)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		return c.ids(slices.DeleteFunc(asked, func(id string) bool { return indexFold(above, id) < 0 })), nil
 	}
-	asked := append(in.GroupIDs, in.IDs...)
-	if len(asked) > maxChecks {
-		return api.Answer{}, badRequest("At most %d ids.", maxChecks)
+}
+
+// idsAbove are the ids of the groups that an object is in, by any way, and with objects those of its units.
+func (c *call) idsAbove(id pim.PrincipalID, objects bool) ([]string, error) {
+	ids, err := c.groupsAbove(id)
+	if err != nil || !objects {
+		return ids, err
 	}
-	o, err := c.subject(0)
-	if err != nil {
-		return api.Answer{}, err
+	units, err := c.linked(directory.UnitMember, "", id)
+	for _, u := range units {
+		ids = append(ids, string(u.ID))
 	}
-	above, err := c.groupsAbove(o.ID)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	return c.ids(slices.DeleteFunc(asked, func(id string) bool { return indexFold(above, id) < 0 })), nil
+	return ids, err
 }
 
 // getMemberGroups answers with the ids of all groups that the object is in, by any way; objects adds its units.
@@ -503,23 +517,12 @@ func getMemberGroups(objects bool) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		ids, err := c.groupsAbove(o.ID)
+		ids, err := c.idsAbove(o.ID, objects && !in.SecurityEnabledOnly)
+		if err == nil && in.SecurityEnabledOnly {
+			ids, err = c.securityGroups(ids)
+		}
 		if err != nil {
 			return api.Answer{}, err
-		}
-		if in.SecurityEnabledOnly {
-			if ids, err = c.securityGroups(ids); err != nil {
-				return api.Answer{}, err
-			}
-		}
-		if objects {
-			units, err := c.linked(directory.UnitMember, "", o.ID)
-			if err != nil {
-				return api.Answer{}, err
-			}
-			for _, u := range units {
-				ids = append(ids, string(u.ID))
-			}
 		}
 		return c.ids(ids), nil
 	}

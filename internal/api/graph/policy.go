@@ -2,11 +2,13 @@ package graph
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
+	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
 )
@@ -14,10 +16,12 @@ import (
 // Policies and their binding to roles: unifiedRoleManagementPolicy and unifiedRoleManagementPolicyAssignment
 // (learn.microsoft.com/graph/api/resources, pages of these names).
 
-// The scope types of directory roles: the same policies under two names (reference graph-pim §11.1).
+// The scope types. Those of directory roles are the same policies under two names (reference graph-pim §11.1); a group has
+// a policy for each of its sides.
 const (
 	scopeDirectoryRole = "DirectoryRole"
 	scopeDirectory     = "Directory"
+	scopeGroup         = "Group"
 )
 
 // policyRow is a role's policy under one of its names.
@@ -28,7 +32,11 @@ type policyRow struct {
 }
 
 func (r policyRow) id() string {
-	return r.scopeType + "_" + string(r.key.Tenant) + "_" + r.policy.ID
+	of := string(r.key.Tenant)
+	if r.scopeType == scopeGroup {
+		of = string(r.key.Scope)
+	}
+	return r.scopeType + "_" + of + "_" + r.policy.ID
 }
 
 func (r policyRow) assignmentID() string { return r.id() + "_" + string(r.key.Role) }
@@ -36,7 +44,7 @@ func (r policyRow) assignmentID() string { return r.id() + "_" + string(r.key.Ro
 func policyProperties() []odata.Property {
 	return append([]odata.Property{
 		idProperty("id"), textProperty("displayName"), textProperty("description"), boolProperty("isOrganizationDefault"),
-		idProperty("scopeId"), enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, "Group"),
+		idProperty("scopeId"), enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, scopeGroup),
 		timeProperty("lastModifiedDateTime", false),
 	}, plainProperties("lastModifiedBy")...)
 }
@@ -46,7 +54,7 @@ func writePolicy(_ *call, o *object, r policyRow) {
 	o.str("displayName", r.scopeType)
 	o.str("description", r.scopeType)
 	o.bool("isOrganizationDefault", false)
-	o.str("scopeId", "/")
+	o.str("scopeId", string(r.key.Scope))
 	o.str("scopeType", r.scopeType)
 	o.time("lastModifiedDateTime", r.policy.Modified)
 	if o.member("lastModifiedBy") {
@@ -67,7 +75,7 @@ func policyValue(_ *call, r policyRow, path []string) any {
 	case "isOrganizationDefault":
 		return false
 	case "scopeId":
-		return "/"
+		return string(r.key.Scope)
 	case "lastModifiedDateTime":
 		return timeValue(r.policy.Modified)
 	}
@@ -105,14 +113,14 @@ func (c *call) encodeRules(r policyRow, q odata.Query) ([][]byte, error) {
 func policyAssignmentProperties() []odata.Property {
 	return []odata.Property{
 		idProperty("id"), idProperty("policyId"), idProperty("roleDefinitionId"), idProperty("scopeId"),
-		enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, "Group"),
+		enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, scopeGroup),
 	}
 }
 
 func writePolicyAssignment(_ *call, o *object, r policyRow) {
 	o.str("id", r.assignmentID())
 	o.str("policyId", r.id())
-	o.str("scopeId", "/")
+	o.str("scopeId", string(r.key.Scope))
 	o.str("scopeType", r.scopeType)
 	o.text("roleDefinitionId", string(r.key.Role))
 }
@@ -124,7 +132,7 @@ func policyAssignmentValue(_ *call, r policyRow, path []string) any {
 	case "policyId":
 		return r.id()
 	case "scopeId":
-		return "/"
+		return string(r.key.Scope)
 	case "scopeType":
 		return r.scopeType
 	case "roleDefinitionId":
@@ -145,12 +153,8 @@ func relatePolicyAssignments(c *call, expands []odata.Expand, rows []policyRow) 
 	return out, nil
 }
 
-// policyRows reads the policies of roles.
-func (c *call) policyRows(scopeType string, roles []pim.RoleID) ([]policyRow, error) {
-	keys := make([]pim.RoleKey, len(roles))
-	for i, r := range roles {
-		keys[i] = pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r}
-	}
+// policyRows reads policies.
+func (c *call) policyRows(scopeType string, keys []pim.RoleKey) ([]policyRow, error) {
 	policies, err := c.app.Policies(c.Context(), c.Caller, keys)
 	if err != nil {
 		return nil, err
@@ -176,10 +180,17 @@ func listPolicies(of func(*call) *kind[policyRow]) handler {
 		if !hasID || !hasType {
 			return api.Answer{}, badRequest("A $filter on scopeId and scopeType is required, such as scopeId eq '/' and scopeType eq 'DirectoryRole'.")
 		}
-		var rows []policyRow
-		if scopeID == "/" && (scopeType == scopeDirectoryRole || scopeType == scopeDirectory) {
-			rows, err = c.policiesOf(q, scopeType)
+		if err := c.permit(policyPermissions(providerOf(scopeType), false)); err != nil {
+			return api.Answer{}, err
 		}
+		keys, err := c.policyKeys(scopeType, scopeID)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		if role, pinned := pinnedText(q.Filter, "roleDefinitionId"); pinned {
+			keys = slices.DeleteFunc(keys, func(k pim.RoleKey) bool { return !strings.EqualFold(role, string(k.Role)) })
+		}
+		rows, err := c.policyRows(scopeType, keys)
 		if err != nil {
 			return api.Answer{}, err
 		}
@@ -187,19 +198,46 @@ func listPolicies(of func(*call) *kind[policyRow]) handler {
 	}
 }
 
-func (c *call) policiesOf(q odata.Query, scopeType string) ([]policyRow, error) {
-	pinned, isPinned := pinnedText(q.Filter, "roleDefinitionId")
-	all, err := c.app.Roles(c.Context(), c.Tenant)
+// providerOf is the provider whose roles a scope type is of.
+func providerOf(scopeType string) pim.Provider {
+	if scopeType == scopeGroup {
+		return pim.Group
+	}
+	return pim.Directory
+}
+
+// policyKeys are the roles whose policies a scope holds: none for a scope that is not there.
+func (c *call) policyKeys(scopeType, scopeID string) ([]pim.RoleKey, error) {
+	switch {
+	case scopeType == scopeGroup:
+		return c.sidesOf(scopeID)
+	case scopeID != string(pim.Everywhere) || scopeType != scopeDirectoryRole && scopeType != scopeDirectory:
+		return nil, nil
+	}
+	roles, err := c.app.Roles(c.Context(), c.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	var roles []pim.RoleID
-	for _, r := range all {
-		if !isPinned || strings.EqualFold(pinned, string(r.ID)) {
-			roles = append(roles, r.ID)
-		}
+	keys := make([]pim.RoleKey, len(roles))
+	for i, r := range roles {
+		keys[i] = pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r.ID}
 	}
-	return c.policyRows(scopeType, roles)
+	return keys, nil
+}
+
+// sidesOf are the two sides of a group, which have policies from the first look; none for a group that is not there.
+func (c *call) sidesOf(group string) ([]pim.RoleKey, error) {
+	if !isGUID(group) {
+		return nil, nil
+	}
+	objects, err := c.objectsByID([]string{group})
+	if err != nil || len(objects) == 0 || objects[0].Kind != directory.KindGroup {
+		return nil, err
+	}
+	k := pim.RoleKey{Tenant: c.Tenant, Provider: pim.Group, Scope: pim.Scope(objects[0].ID), Role: pim.Member}
+	owner := k
+	owner.Role = pim.Owner
+	return []pim.RoleKey{k, owner}, nil
 }
 
 func pinnedText(e odata.Expr, name string) (string, bool) {
@@ -208,31 +246,32 @@ func pinnedText(e odata.Expr, name string) (string, bool) {
 	return string(text), ok && isText
 }
 
-// findPolicy returns the policy with an id: its kind, the tenant's id and its own.
-func (c *call) findPolicy(id string) (policyRow, error) {
+// findPolicy returns the policy with an id, to read it or to change it: its kind, whose it is (the tenant's id or the
+// group's) and its own.
+func (c *call) findPolicy(id string, write bool) (policyRow, error) {
 	parts := strings.Split(id, "_")
-	if len(parts) != 3 || !strings.EqualFold(parts[1], string(c.Tenant)) {
+	scopeTypes := []string{scopeDirectoryRole, scopeDirectory, scopeGroup}
+	if len(parts) != 3 || indexFold(scopeTypes, parts[0]) < 0 {
 		return policyRow{}, notFound(id)
 	}
-	scopeType := ""
-	for _, s := range []string{scopeDirectoryRole, scopeDirectory} {
-		if strings.EqualFold(parts[0], s) {
-			scopeType = s
-		}
+	scopeType, scopeID := scopeTypes[indexFold(scopeTypes, parts[0])], string(pim.Everywhere)
+	if err := c.permit(policyPermissions(providerOf(scopeType), write)); err != nil {
+		return policyRow{}, err
 	}
-	if scopeType == "" {
+	if scopeType == scopeGroup {
+		scopeID = parts[1]
+	} else if !strings.EqualFold(parts[1], string(c.Tenant)) {
 		return policyRow{}, notFound(id)
 	}
-	roles, err := c.app.Roles(c.Context(), c.Tenant)
+	keys, err := c.policyKeys(scopeType, scopeID)
 	if err != nil {
 		return policyRow{}, err
 	}
-	for _, r := range roles {
-		k := pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: r.ID}
+	for _, k := range keys {
 		if !strings.EqualFold(parts[2], app.PolicyID(k)) {
 			continue
 		}
-		rows, err := c.policyRows(scopeType, []pim.RoleID{r.ID})
+		rows, err := c.policyRows(scopeType, []pim.RoleKey{k})
 		if err != nil {
 			return policyRow{}, err
 		}
@@ -247,7 +286,7 @@ func (c *call) findPolicyAssignment(id string) (policyRow, error) {
 	if i < 0 {
 		return policyRow{}, notFound(id)
 	}
-	row, err := c.findPolicy(id[:i])
+	row, err := c.findPolicy(id[:i], false)
 	if err != nil {
 		return policyRow{}, err
 	}
@@ -258,7 +297,7 @@ func (c *call) findPolicyAssignment(id string) (policyRow, error) {
 }
 
 func getPolicy(c *call) (api.Answer, error) {
-	row, err := c.findPolicy(c.PathValue("id"))
+	row, err := c.findPolicy(c.PathValue("id"), false)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -282,7 +321,7 @@ func getPolicyOfAssignment(c *call) (api.Answer, error) {
 }
 
 func listRules(c *call) (api.Answer, error) {
-	row, err := c.findPolicy(c.PathValue("id"))
+	row, err := c.findPolicy(c.PathValue("id"), false)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -290,7 +329,7 @@ func listRules(c *call) (api.Answer, error) {
 }
 
 func getRule(c *call) (api.Answer, error) {
-	row, err := c.findPolicy(c.PathValue("id"))
+	row, err := c.findPolicy(c.PathValue("id"), false)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -312,7 +351,7 @@ func patchPolicy(c *call) (api.Answer, error) {
 	if err := decode(c, &c.policy, &in); err != nil {
 		return api.Answer{}, err
 	}
-	row, err := c.findPolicy(c.PathValue("id"))
+	row, err := c.findPolicy(c.PathValue("id"), true)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -327,7 +366,7 @@ func patchRule(c *call) (api.Answer, error) {
 	if err := api.Decode(c.Request, &in); err != nil {
 		return api.Answer{}, err
 	}
-	row, err := c.findPolicy(c.PathValue("id"))
+	row, err := c.findPolicy(c.PathValue("id"), true)
 	if err != nil {
 		return api.Answer{}, err
 	}

@@ -71,8 +71,8 @@ func refusals() map[pim.Code]told {
 	}
 }
 
-// fromRefusal tells a refusal of the core.
-func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
+// fromRefusal tells a refusal of the core, in the words of a provider.
+func fromRefusal(r *pim.Refusal, fresh time.Duration, w words) *problem {
 	t, ok := refusals()[r.Code]
 	if !ok { // a code that was added to the core alone
 		t = told{http.StatusBadRequest, "InvalidRoleAssignmentRequest", "The request was refused.", true}
@@ -88,30 +88,36 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
 		p.Header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
 	case t.detailed && r.Detail != "":
-		p.Message += " " + sentence(r.Field, r.Detail)
+		p.Message += " " + w.sentence(r.Field, r.Detail)
 	}
 	return p
 }
 
-func sentence(field, detail string) string {
+// sentence is a refusal's own words, with the name of what is wrong before them.
+func sentence(field, detail string) string { return directoryWords().sentence(field, detail) }
+
+func (w words) sentence(field, detail string) string {
 	if field == "" {
 		return detail
 	}
-	return member(field) + ": " + detail
+	return w.member(field) + ": " + detail
 }
 
 // members are Graph's names for the parts of an ask that a refusal can name.
 func members() map[string]string {
 	return map[string]string{
-		"principal": "principalId", "role": "roleDefinitionId", "scope": "directoryScopeId", "schedule": "scheduleInfo",
+		"principal": "principalId", "schedule": "scheduleInfo",
 		"start": "scheduleInfo/startDateTime", "expiration": "scheduleInfo/expiration",
 		"expiration.end": "scheduleInfo/expiration/endDateTime", "expiration.duration": "scheduleInfo/expiration/duration",
 	}
 }
 
 // member is Graph's name for a part of an ask.
-func member(field string) string {
+func (w words) member(field string) string {
 	if name, ok := members()[field]; ok {
+		return name
+	}
+	if name, ok := w.names[field]; ok {
 		return name
 	}
 	if strings.HasPrefix(field, "recurrence") {
@@ -149,17 +155,17 @@ func (s *Surface) problemOf(r *api.Request, err error) *problem {
 		return fromFault(r, f)
 	}
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
-		return fromRefusal(refusal, r.FreshMFA)
+		return fromRefusal(refusal, r.FreshMFA, wordsAt(r.URL.Path))
 	}
 	if e, ok := errors.AsType[*policy.Error](err); ok {
 		code := pim.InvalidPolicy
 		if e.Reason == policy.Conflict {
 			code = pim.ConflictingPolicy
 		}
-		return fromRefusal(&pim.Refusal{Code: code, Field: e.Rule, Detail: e.Detail}, 0)
+		return fromRefusal(&pim.Refusal{Code: code, Field: e.Rule, Detail: e.Detail}, 0, words{})
 	}
 	if e, ok := errors.AsType[*schedule.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail}, 0)
+		return fromRefusal(&pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail}, 0, words{})
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -189,5 +195,6 @@ type nested struct {
 }
 
 func ofPIM(path string) bool {
-	return strings.Contains(path, "/roleManagement/directory/role") || strings.Contains(path, "/policies/roleManagement")
+	return strings.Contains(path, "/roleManagement/directory/role") || strings.Contains(path, "/policies/roleManagement") ||
+		strings.Contains(path, "/privilegedAccess/group")
 }

@@ -26,7 +26,7 @@ func relateReferences(c *call, expands []odata.Expand, refs []reference) ([]rela
 		switch e.Path {
 		case "principal":
 			at, err = c.relateObjects(e.Query, len(refs), func(i int) string { return string(refs[i].principal) })
-		case "directoryScope":
+		case "directoryScope", "group":
 			at, err = c.relateObjects(e.Query, len(refs), func(i int) string { return scopeObject(refs[i].scope) })
 		case "roleDefinition":
 			at, err = c.relateRoles(e.Query, refs)
@@ -151,6 +151,9 @@ func deepValues[T any](c *call, rows []T, ref func(T) reference, own func(*call,
 	ids, roleIDs := map[string]bool{}, map[pim.RoleID]bool{}
 	for _, row := range rows {
 		ids[string(ref(row).principal)] = true
+		if group := string(ref(row).scope); isGUID(group) {
+			ids[group] = true
+		}
 		roleIDs[ref(row).role] = true
 	}
 	objects, err := c.objectsByID(keys(ids))
@@ -176,6 +179,11 @@ func deepValues[T any](c *call, rows []T, ref func(T) reference, own func(*call,
 				return objectValue(c, o, path[1:])
 			}
 			return nil
+		case path[0] == "group":
+			if o, ok := byID[pim.PrincipalID(ref(rows[i]).scope)]; ok {
+				return objectValue(c, o, path[1:])
+			}
+			return nil
 		case path[0] == "roleDefinition":
 			if r, ok := byRole[ref(rows[i]).role]; ok {
 				return roleValue(c, r, path[1:])
@@ -188,7 +196,7 @@ func deepValues[T any](c *call, rows []T, ref func(T) reference, own func(*call,
 
 // relateGrants loads the schedules or instances that n rows point to, by schedule and principal. Nothing is said of rows
 // that the caller may not see.
-func (c *call) relateGrants(k *kind[pim.Instance], of pim.Kind, instances bool, q odata.Query, n int,
+func (c *call) relateGrants(k *kind[pim.Instance], g grantSet, q odata.Query, n int,
 	ref func(int) (pim.ScheduleID, pim.PrincipalID)) (func(int) []byte, error) {
 	ids, people := map[string]bool{}, map[string]bool{}
 	for i := range n {
@@ -202,7 +210,7 @@ func (c *call) relateGrants(k *kind[pim.Instance], of pim.Kind, instances bool, 
 	// Who may not read everybody's sees what is their own.
 	own := *c
 	own.ownToo = true
-	rows, err := own.allGrants(of, instances, store.And{
+	rows, err := own.allOf(g, store.And{
 		store.In{Field: store.FieldID, Values: keys(ids)}, store.In{Field: store.FieldPrincipal, Values: keys(people)},
 	})
 	if err != nil {

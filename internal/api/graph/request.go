@@ -1,8 +1,8 @@
 package graph
 
 import (
+	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +14,8 @@ import (
 	"portcullis/internal/store"
 )
 
-// Requests: unifiedRoleAssignmentScheduleRequest and unifiedRoleEligibilityScheduleRequest
+// Requests: unifiedRoleAssignmentScheduleRequest, unifiedRoleEligibilityScheduleRequest, and
+// privilegedAccessGroupAssignmentScheduleRequest, privilegedAccessGroupEligibilityScheduleRequest
 // (learn.microsoft.com/graph/api/resources, pages of these names).
 
 // requestIn is the body of a request. A member that is null or empty is not there.
@@ -24,6 +25,8 @@ type requestIn struct {
 	RoleDefinitionID string    `json:"roleDefinitionId"`
 	DirectoryScopeID string    `json:"directoryScopeId"`
 	AppScopeID       string    `json:"appScopeId"`
+	GroupID          string    `json:"groupId"`
+	AccessID         string    `json:"accessId"`
 	Justification    string    `json:"justification"`
 	IsValidationOnly bool      `json:"isValidationOnly"`
 	ScheduleInfo     *infoIn   `json:"scheduleInfo"`
@@ -67,7 +70,7 @@ func invalidRequest(field, detail string) error {
 }
 
 // toAsk reads what is asked for. The error is a *pim.Refusal.
-func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, k pim.Kind) (pim.Ask, error) {
+func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, p pim.Provider, k pim.Kind) (pim.Ask, error) {
 	action, ok := parseAction(in.Action)
 	switch {
 	case in.Action == "":
@@ -76,19 +79,14 @@ func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, k pim.Kind) (pim.Ask, e
 		return pim.Ask{}, invalidRequest("action", "is not known")
 	case in.PrincipalID == "":
 		return pim.Ask{}, invalidRequest("principalId", "is missing")
-	case in.RoleDefinitionID == "":
-		return pim.Ask{}, invalidRequest("roleDefinitionId", "is missing")
 	}
-	scope, err := in.scope()
+	role, scope, err := in.roleAt(p)
 	if err != nil {
 		return pim.Ask{}, err
 	}
 	ask := pim.Ask{
 		By: by, Action: action, Kind: k, Justification: in.Justification, ValidationOnly: in.IsValidationOnly,
-		Key: pim.Key{
-			Tenant: t, Provider: pim.Directory, Scope: scope,
-			Role: pim.RoleID(strings.ToLower(in.RoleDefinitionID)), Principal: pim.PrincipalID(strings.ToLower(in.PrincipalID)),
-		},
+		Key: pim.Key{Tenant: t, Provider: p, Scope: scope, Role: role, Principal: pim.PrincipalID(strings.ToLower(in.PrincipalID))},
 	}
 	if in.TicketInfo != nil {
 		ask.Ticket = pim.Ticket{Number: in.TicketInfo.Number, System: in.TicketInfo.System,
@@ -98,6 +96,34 @@ func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, k pim.Kind) (pim.Ask, e
 		ask.Schedule, err = in.ScheduleInfo.toInfo()
 	}
 	return ask, err
+}
+
+// roleAt is the role that is asked for, and where.
+func (in requestIn) roleAt(p pim.Provider) (pim.RoleID, pim.Scope, error) {
+	if p == pim.Group {
+		return in.side()
+	}
+	if in.RoleDefinitionID == "" {
+		return "", "", invalidRequest("roleDefinitionId", "is missing")
+	}
+	scope, err := in.scope()
+	return pim.RoleID(strings.ToLower(in.RoleDefinitionID)), scope, err
+}
+
+// side is the side of the group that is asked for.
+func (in requestIn) side() (pim.RoleID, pim.Scope, error) {
+	role := pim.RoleID(strings.ToLower(in.AccessID))
+	switch {
+	case in.GroupID == "":
+		return "", "", invalidRequest("groupId", "is missing")
+	case in.AccessID == "":
+		return "", "", invalidRequest("accessId", "is missing")
+	case role != pim.Member && role != pim.Owner:
+		return "", "", invalidRequest("accessId", "is member or owner")
+	case !isGUID(in.GroupID):
+		return "", "", &pim.Refusal{Code: pim.InvalidScope, Field: "groupId", Detail: "is not a GUID"}
+	}
+	return role, pim.Scope(strings.ToLower(in.GroupID)), nil
 }
 
 // scope is the one scope that is given.
@@ -168,11 +194,20 @@ func (r requestRow) status() string {
 	return requestStatus(r.Kind, r.Status)
 }
 
-func (r requestRow) target() string {
+// schedule is the schedule that the request made or is to make; empty for removals.
+func (r requestRow) schedule() pim.ScheduleID {
 	if r.validated || removal(r.Action) {
 		return ""
 	}
-	return string(r.Target)
+	return r.Target
+}
+
+// target is that schedule's id on the wire.
+func (r requestRow) target() string {
+	if r.Key.Provider == pim.Group {
+		return groupSchedule(r.Key, r.schedule()).String()
+	}
+	return string(r.schedule())
 }
 
 func (r requestRow) completed() time.Time {
@@ -198,10 +233,7 @@ func writeRequest(c *call, o *object, r requestRow) {
 	o.text("approvalId", r.approvalID())
 	o.null("customData")
 	o.text("action", actionName(r.Action))
-	o.text("principalId", string(r.Key.Principal))
-	o.text("roleDefinitionId", string(r.Key.Role))
-	o.text("directoryScopeId", string(r.Key.Scope))
-	o.null("appScopeId")
+	writeKey(o, r.Key, r.Key.Principal)
 	o.bool("isValidationOnly", r.validated)
 	o.text("targetScheduleId", r.target())
 	o.text("justification", r.Justification)
@@ -256,32 +288,31 @@ func appendTicket(b []byte, t pim.Ticket, beta bool) []byte {
 	return append(b, '}')
 }
 
-func requestProperties() []odata.Property {
+func requestProperties(w words) []odata.Property {
 	identity := []odata.Property{idProperty("id"), textProperty("displayName")}
-	return []odata.Property{
+	return append(w.keyProperties(),
 		idProperty("id"),
 		enumProperty("status", "PendingApproval", "PendingAdminDecision", "Granted", "Provisioned", "Revoked", "Denied", "Canceled", "Failed"),
 		timeProperty("createdDateTime", true),
 		timeProperty("completedDateTime", true),
 		idProperty("approvalId"),
 		enumProperty("action", requestActions()[1:]...),
-		idProperty("principalId"), idProperty("roleDefinitionId"), idProperty("directoryScopeId"), idProperty("appScopeId"),
 		boolProperty("isValidationOnly"),
-		exactProperty("targetScheduleId"),
+		w.idProperty("targetScheduleId"),
 		textProperty("justification"),
-		{Name: "createdBy", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+		odata.Property{Name: "createdBy", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
 			{Name: "user", Kind: odata.KindComplex, Filterable: true, Properties: identity},
 			{Name: "application", Kind: odata.KindComplex, Filterable: true, Properties: identity},
 		}},
-		{Name: "ticketInfo", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
+		odata.Property{Name: "ticketInfo", Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{
 			textProperty("ticketNumber"), textProperty("ticketSystem"),
 		}},
 		timePathProperty("scheduleInfo"),
 		textProperty("customData"),
-	}
+	)
 }
 
-func requestColumns(k pim.Kind) columns {
+func requestColumns(w words, k pim.Kind) columns {
 	completed := timeColumn(store.FieldCompleted)
 	completed.compare = nil // a removal tells none
 	return columns{
@@ -293,11 +324,32 @@ func requestColumns(k pim.Kind) columns {
 		"roleDefinitionId":  idColumn(store.FieldRole),
 		"roleDefinition/id": idColumn(store.FieldRole),
 		"directoryScopeId":  scopeColumn(store.FieldScope),
+		"groupId":           idColumn(store.FieldScope),
+		"group/id":          idColumn(store.FieldScope),
+		"accessId":          idColumn(store.FieldRole),
 		"createdDateTime":   timeColumn(store.FieldCreated),
 		"completedDateTime": completed,
 		"createdBy/user/id": idColumn(store.FieldCreatedBy),
-		"targetScheduleId":  guidOrExact(store.FieldTarget),
+		"targetScheduleId":  targetColumn(w),
 	}
+}
+
+// targetColumn finds requests by the schedule that they made.
+func targetColumn(w words) column {
+	if w.provider == pim.Directory {
+		return guidOrExact(store.FieldTarget)
+	}
+	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+		id, ok := v.(odata.String)
+		if !ok || op != odata.Eq {
+			return nil, false
+		}
+		k, ok := parseGroupKey(string(id))
+		if !ok || k.member != "" {
+			return store.Or{}, true // nothing has such an id
+		}
+		return append(k.side(), store.Is(store.FieldTarget, k.guid)), true
+	}}
 }
 
 func actionWords(word string) []int {
@@ -315,12 +367,6 @@ func requestValue(_ *call, r requestRow, path []string) any {
 		return r.status()
 	case "action":
 		return actionName(r.Action)
-	case "principalId", "principal/id":
-		return string(r.Key.Principal)
-	case "roleDefinitionId", "roleDefinition/id":
-		return string(r.Key.Role)
-	case "directoryScopeId":
-		return string(r.Key.Scope)
 	case "approvalId":
 		return textValue(r.approvalID())
 	case "createdDateTime":
@@ -358,7 +404,7 @@ func requestInnerValue(r requestRow, path []string) any {
 	case "scheduleInfo/expiration/endDateTime":
 		return timeValue(r.Asked.Expiration.End)
 	}
-	return nil
+	return keyValue(r.Key, r.Key.Principal, strings.Join(path, "/"))
 }
 
 func requestReference(r requestRow) reference {
@@ -371,14 +417,15 @@ func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]relat
 		refs[i] = requestReference(r)
 	}
 	out, err := relateReferences(c, expands, refs)
-	if err != nil {
-		return nil, err
+	if err != nil || len(rows) == 0 {
+		return out, err
 	}
+	provider := rows[0].Key.Provider
 	for _, e := range expands {
 		var at func(int) []byte
 		switch e.Path {
 		case "activatedUsing":
-			at, err = c.relateGrants(&c.eligibilitySchedule, pim.Eligibility, false, e.Query, len(rows),
+			at, err = c.relateGrants(&c.kindsOf(provider).eligibilitySchedule, grantSet{provider: provider, of: pim.Eligibility}, e.Query, len(rows),
 				func(i int) (pim.ScheduleID, pim.PrincipalID) { return rows[i].Eligibility, rows[i].Key.Principal })
 		case "targetSchedule":
 			at, err = c.relateTargets(e.Query, rows)
@@ -396,29 +443,31 @@ func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]relat
 }
 
 func (c *call) relateTargets(q odata.Query, rows []requestRow) (func(int) []byte, error) {
-	if len(rows) == 0 {
-		return nil, nil
+	provider, of := rows[0].Key.Provider, rows[0].Kind
+	k := &c.kindsOf(provider).assignmentSchedule
+	if of == pim.Eligibility {
+		k = &c.kindsOf(provider).eligibilitySchedule
 	}
-	k := &c.assignmentSchedule
-	if rows[0].Kind == pim.Eligibility {
-		k = &c.eligibilitySchedule
-	}
-	return c.relateGrants(k, rows[0].Kind, false, q, len(rows), func(i int) (pim.ScheduleID, pim.PrincipalID) {
-		return pim.ScheduleID(rows[i].target()), rows[i].Key.Principal
+	return c.relateGrants(k, grantSet{provider: provider, of: of}, q, len(rows), func(i int) (pim.ScheduleID, pim.PrincipalID) {
+		return rows[i].schedule(), rows[i].Key.Principal
 	})
 }
 
-// requestSet is one of the two sets of requests.
+// requestSet is one of a provider's two sets of requests.
 type requestSet struct {
-	kind func(*call) *kind[requestRow]
-	of   pim.Kind
+	provider pim.Provider
+	kind     func(*call) *kind[requestRow]
+	of       pim.Kind
 	// write are the permissions for everything; without them a token may only remove.
 	write []string
 }
 
 func (s requestSet) fetch(c *call) fetcher[requestRow] {
 	return func(q store.Query) (store.Page[requestRow], error) {
-		page, err := c.app.Requests(c.Context(), c.Caller, pim.Directory, s.of, c.view, q)
+		page, err := c.app.Requests(c.Context(), c.Caller, s.provider, s.of, c.view, q)
+		if c.ownToo && isForbidden(err) {
+			page, err = c.app.Requests(c.Context(), c.Caller, s.provider, s.of, app.Mine, q)
+		}
 		return rowsOf(page), err
 	}
 }
@@ -431,18 +480,35 @@ func rowsOf(page store.Page[pim.Request]) store.Page[requestRow] {
 	return store.Page[requestRow]{Rows: rows, Next: page.Next, Count: page.Count}
 }
 
-func (s requestSet) list(c *call) (api.Answer, error) { return list(c, s.kind(c), s.fetch(c)) }
+// list lists the set. Of groups an application has to say which, or whose; a person who does not gets their own, as does
+// who may not read all that they ask for (reference graph-pim §3.10).
+func (s requestSet) list(c *call) (api.Answer, error) {
+	if s.provider == pim.Group {
+		narrowed, err := narrowed(c, s.kind(c))
+		switch {
+		case err != nil:
+			return api.Answer{}, err
+		case narrowed:
+			c.ownToo = true
+		case c.Caller.App():
+			return api.Answer{}, unnarrowed()
+		default:
+			c.view = app.Mine
+		}
+	}
+	return list(c, s.kind(c), s.fetch(c))
+}
 
 func (s requestSet) mine(c *call) (api.Answer, error) {
 	allowed := map[string]app.View{"principal": app.Mine, "createdBy": app.ByMe, "approver": app.ForMe}
 	if err := c.filterByCurrentUser(allowed); err != nil {
 		return api.Answer{}, err
 	}
-	return s.list(c)
+	return list(c, s.kind(c), s.fetch(c))
 }
 
 func (s requestSet) find(c *call) (requestRow, error) {
-	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, pim.Directory, s.of, pim.RequestID(c.id("id")))
+	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, s.provider, s.of, pim.RequestID(c.id("id")))
 	return requestRow{Request: r}, err
 }
 
@@ -469,17 +535,18 @@ func (s requestSet) create(c *call) (api.Answer, error) {
 	if err := decode(c, s.kind(c), &in); err != nil {
 		return api.Answer{}, err
 	}
-	ask, err := in.toAsk(c.Caller, c.Tenant, s.of)
+	ask, err := in.toAsk(c.Caller, c.Tenant, s.provider, s.of)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	if !removal(ask.Action) && !c.Token.Permits(s.write...) {
-		return api.Answer{}, &api.Fault{Problem: api.MissingPermission, Needs: s.write,
-			Detail: "Authorization failed due to missing permission scope " + strings.Join(s.write, ",") + "."}
+	if !removal(ask.Action) {
+		if err := c.permit(s.write); err != nil {
+			return api.Answer{}, err
+		}
 	}
 	out, err := c.app.Do(c.Context(), ask)
 	if err != nil {
-		return api.Answer{}, err
+		return api.Answer{}, nothingToRemove(ask, err)
 	}
 	c.now = c.app.Time()
 	answer, err := one(c, s.kind(c), http.StatusCreated, requestRow{*out.Request, out.ValidationOnly})
@@ -487,6 +554,18 @@ func (s requestSet) create(c *call) (api.Answer, error) {
 		answer.Header.Set("Location", c.base()+"/"+s.kind(c).set+"/"+string(out.Request.ID))
 	}
 	return answer, err
+}
+
+// nothingToRemove answers 404 where an administrator removes a group's grant that is over: Terraform takes that for removed,
+// and any other refusal for a failure that keeps it from tearing down what has ended by itself.
+func nothingToRemove(ask pim.Ask, err error) error {
+	refusal, ok := errors.AsType[*pim.Refusal](err)
+	if !ok || refusal.Code != pim.NotThere || ask.Action != pim.AdminRemove || ask.Key.Provider != pim.Group {
+		return err
+	}
+	p := fromRefusal(refusal, 0, groupWords())
+	p.Status = http.StatusNotFound
+	return p
 }
 
 func (s requestSet) cancel(c *call) (api.Answer, error) {
@@ -501,10 +580,21 @@ func (s requestSet) cancel(c *call) (api.Answer, error) {
 	return noContent()
 }
 
-func assignmentRequests() requestSet {
-	return requestSet{func(c *call) *kind[requestRow] { return &c.assignmentRequest }, pim.Assignment, slices.Concat(rasWrite, rmWrite)}
+// permit refuses a token that has none of the permissions.
+func (c *call) permit(needs []string) error {
+	if c.Token.Permits(needs...) {
+		return nil
+	}
+	return &api.Fault{Problem: api.MissingPermission, Needs: needs,
+		Detail: "Authorization failed due to missing permission scope " + strings.Join(needs, ",") + "."}
 }
 
-func eligibilityRequests() requestSet {
-	return requestSet{func(c *call) *kind[requestRow] { return &c.eligibilityRequest }, pim.Eligibility, slices.Concat(resWrite, rmWrite)}
+func assignmentRequests(w words) requestSet {
+	return requestSet{w.provider, func(c *call) *kind[requestRow] { return &c.kindsOf(w.provider).assignmentRequest }, pim.Assignment,
+		accessTo(w.provider).assignments.write}
+}
+
+func eligibilityRequests(w words) requestSet {
+	return requestSet{w.provider, func(c *call) *kind[requestRow] { return &c.kindsOf(w.provider).eligibilityRequest }, pim.Eligibility,
+		accessTo(w.provider).eligibilities.write}
 }

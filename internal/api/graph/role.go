@@ -49,16 +49,27 @@ func writeRole(c *call, o *object, r app.RoleDefinition) {
 	o.text("templateId", templateID(r))
 	o.text("version", roleVersion(r))
 	if o.member("rolePermissions") {
-		actions := r.Actions
-		if actions == nil {
-			actions = []string{}
-		}
-		o.b = append(o.b, mustJSON([]permissionOut{{Allowed: actions, Excluded: []string{}}})...)
+		o.b = append(o.b, mustJSON(permissionsOf(r))...)
 	}
 	if c.beta {
 		o.bool("isPrivileged", r.Privileged)
 		o.str("allowedPrincipalTypes", "user,servicePrincipal,group")
 	}
+}
+
+// permissionsOf are the actions of a role in the blocks in which they came: callers compare them with what they sent.
+func permissionsOf(r app.RoleDefinition) []permissionOut {
+	rest, blocks := r.Actions, r.Blocks
+	if len(blocks) == 0 {
+		blocks = []int{len(rest)}
+	}
+	out := make([]permissionOut, 0, len(blocks))
+	for _, n := range blocks {
+		n = min(n, len(rest))
+		out = append(out, permissionOut{Allowed: append([]string{}, rest[:n]...), Excluded: []string{}})
+		rest = rest[n:]
+	}
+	return out
 }
 
 // writeExpandedRole writes a role beside a row of PIM, where the service leaves its permissions out.
@@ -240,8 +251,12 @@ func (in roleIn) applyPermissions(r *directory.Role) error {
 		return nil
 	}
 	var actions []string
+	var blocks []int
 	for _, p := range in.RolePermissions {
-		actions = append(actions, p.Allowed...)
+		block := slices.Clone(p.Allowed)
+		slices.Sort(block)
+		block = slices.Compact(block)
+		actions, blocks = append(actions, block...), append(blocks, len(block))
 		if p.Condition != nil && *p.Condition != "" {
 			r.Condition = *p.Condition
 		}
@@ -254,8 +269,10 @@ func (in roleIn) applyPermissions(r *directory.Role) error {
 			return badRequest("'%.100s' is not a resource action.", a)
 		}
 	}
-	slices.Sort(actions)
-	r.Actions = slices.Compact(actions)
+	if len(blocks) == 1 {
+		blocks = nil
+	}
+	r.Actions, r.Blocks = actions, blocks
 	return nil
 }
 

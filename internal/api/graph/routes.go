@@ -7,6 +7,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/directory"
+	"portcullis/internal/pim"
 )
 
 // version says in which versions a route is.
@@ -38,18 +39,18 @@ func (s *Surface) Routes() []api.Route {
 			if beta {
 				prefix = "/beta/"
 			}
-			out = append(out, api.Route{Method: r.method, Pattern: prefix + r.path, Access: r.access, Handle: s.as(beta, r.handle)})
+			out = append(out, api.Route{Method: r.method, Pattern: strings.TrimSuffix(prefix+r.path, "/"), Access: r.access, Handle: s.as(beta, r.handle)})
 		}
 	}
 	return out
 }
 
-// table is what the dialect offers (reference graph-pim §3.1, §3.2 and §3.7).
+// table is what the dialect offers (reference graph-pim §3.1, §3.2, §3.3 and §3.7).
 func (s *Surface) table() []route {
 	var t []route
 	for _, part := range [][]route{
-		s.roleRoutes(), grantRoutes(), assignmentRoutes(), requestRoutes(), approvalRoutes(), policyRoutes(),
-		userRoutes(), groupRoutes(), objectRoutes(), unitRoutes(), applicationRoutes(), tenantRoutes(), directoryRoleRoutes(),
+		s.roleRoutes(), grantRoutes(), assignmentRoutes(), requestRoutes(), approvalRoutes(), privilegedAccessRoutes(), policyRoutes(),
+		userRoutes(), groupRoutes(), objectRoutes(), unitRoutes(), applicationRoutes(), tenantRoutes(), directoryRoleRoutes(), s.writeRoutes(), auditRoutes(), metadataRoutes(),
 	} {
 		t = append(t, part...)
 	}
@@ -121,23 +122,26 @@ func (s *Surface) roleRoutes() []route {
 	return out
 }
 
+// grantRoutes are the schedules and instances of directory roles and of groups.
 func grantRoutes() []route {
-	k := newKinds(false)
 	var out []route
-	for _, s := range []struct {
-		kind   *kindNames
-		set    grantSet
-		access api.Access
-	}{
-		{namesOf(&k.assignmentSchedule), assignmentSchedules(), assignmentGrantsRead()},
-		{namesOf(&k.assignmentInstance), assignmentInstances(), assignmentGrantsRead()},
-		{namesOf(&k.eligibilitySchedule), eligibilitySchedules(), eligibilityGrantsRead()},
-		{namesOf(&k.eligibilityInstance), eligibilityInstances(), eligibilityGrantsRead()},
-	} {
-		out = append(out, counted(s.kind.set, s.access, s.set.list)...)
-		out = append(out, counted(s.kind.set+"/filterByCurrentUser()", s.access, s.set.mine)...)
-		out = append(out, get(s.kind.set+"/{id}", s.access, s.set.get))
-		out = append(out, navigations(s.kind.set+"/{id}", s.access, s.kind.navigations, s.set.navigate)...)
+	for _, w := range []words{directoryWords(), groupWords()} {
+		k, access := newKinds(false).kindsOf(w.provider), accessTo(w.provider)
+		for _, s := range []struct {
+			kind   *kindNames
+			set    grantSet
+			access api.Access
+		}{
+			{namesOf(&k.assignmentSchedule), assignmentSchedules(w), access.assignments.grants},
+			{namesOf(&k.assignmentInstance), assignmentInstances(w), access.assignments.grants},
+			{namesOf(&k.eligibilitySchedule), eligibilitySchedules(w), access.eligibilities.grants},
+			{namesOf(&k.eligibilityInstance), eligibilityInstances(w), access.eligibilities.grants},
+		} {
+			out = append(out, counted(s.kind.set, s.access, s.set.list)...)
+			out = append(out, counted(s.kind.set+"/filterByCurrentUser()", s.access, s.set.mine)...)
+			out = append(out, get(s.kind.set+"/{id}", s.access, s.set.get))
+			out = append(out, navigations(s.kind.set+"/{id}", s.access, s.kind.navigations, s.set.navigate)...)
+		}
 	}
 	return out
 }
@@ -162,35 +166,72 @@ func assignmentRoutes() []route {
 	)
 }
 
+// requestRoutes are the requests of directory roles and of groups.
 func requestRoutes() []route {
-	k := newKinds(false)
 	var out []route
-	for _, s := range []struct {
-		kind                 *kindNames
-		set                  requestSet
-		read, create, cancel api.Access
-	}{
-		{namesOf(&k.assignmentRequest), assignmentRequests(), assignmentRequestsRead(), assignmentRequestsCreate(), assignmentRequestsCancel()},
-		{namesOf(&k.eligibilityRequest), eligibilityRequests(), eligibilityRequestsRead(), eligibilityRequestsCreate(), eligibilityRequestsCancel()},
-	} {
-		out = append(out, counted(s.kind.set, s.read, s.set.list)...)
-		out = append(out, counted(s.kind.set+"/filterByCurrentUser()", s.read, s.set.mine)...)
-		out = append(out, get(s.kind.set+"/{id}", s.read, s.set.get), post(s.kind.set, s.create, s.set.create),
-			post(s.kind.set+"/{id}/cancel", s.cancel, s.set.cancel))
-		out = append(out, navigations(s.kind.set+"/{id}", s.read, s.kind.navigations, s.set.navigate)...)
+	for _, w := range []words{directoryWords(), groupWords()} {
+		k, access := newKinds(false).kindsOf(w.provider), accessTo(w.provider)
+		for _, s := range []struct {
+			kind   *kindNames
+			set    requestSet
+			access kindAccess
+		}{
+			{namesOf(&k.assignmentRequest), assignmentRequests(w), access.assignments},
+			{namesOf(&k.eligibilityRequest), eligibilityRequests(w), access.eligibilities},
+		} {
+			set, read := s.kind.set, s.access.requests
+			out = append(out, counted(set, read, s.set.list)...)
+			out = append(out, counted(set+"/filterByCurrentUser()", read, s.set.mine)...)
+			out = append(out, get(set+"/{id}", read, s.set.get), post(set, s.access.create, s.set.create),
+				post(set+"/{id}/cancel", s.access.cancel, s.set.cancel), getBeta(set+"/{id}/approval", read, s.set.navigate("approval")))
+			out = append(out, navigations(set+"/{id}", read, s.kind.navigations, s.set.navigate)...)
+		}
 	}
 	return out
 }
 
+// approvalRoutes are the approvals: of directory roles in beta alone, of groups in both versions; their steps go by two
+// names, and both lead there in both versions (reference graph-pim §12).
 func approvalRoutes() []route {
-	const set = roleManagement + "roleAssignmentApprovals"
-	read := approvalsRead()
+	var out []route
+	for _, w := range []words{directoryWords(), groupWords()} {
+		in := inBoth
+		if w.provider == pim.Directory {
+			in = inBeta
+		}
+		set, s, access := w.root+w.name("AssignmentApprovals"), approvalSet{w.provider}, accessTo(w.provider)
+		add := func(v version, path string, h handler) {
+			out = append(out, route{v, http.MethodGet, set + path, access.approvals, h})
+		}
+		add(in, "", refuseList)
+		add(in, "/filterByCurrentUser()", s.mine)
+		add(in, "/filterByCurrentUser()/$count", countOf(s.mine))
+		add(in, "/{id}", s.get)
+		add(inBeta, "/{id}/request", s.request)
+		for _, l := range stepLists() {
+			if l.holds != nil {
+				add(inBeta, "/{id}/"+l.name, s.listSteps(l))
+				continue
+			}
+			add(in, "/{id}/"+l.name, s.listSteps(l))
+			add(in, "/{id}/"+l.name+"/$count", countOf(s.listSteps(l)))
+			add(in, "/{id}/"+l.name+"/{step}", s.getStep)
+			out = append(out, route{in, http.MethodPatch, set + "/{id}/" + l.name + "/{step}", access.decide, s.decide})
+		}
+	}
+	return out
+}
+
+// privilegedAccessRoutes are what PIM for groups has beside its sets.
+func privilegedAccessRoutes() []route {
+	access := accessTo(pim.Group)
+	resources := both(pagRead, pagWrite)
+	resourcesKind := func(c *call) *kind[directory.Object] { return &c.resource }
 	return []route{
-		getBeta(set+"/filterByCurrentUser()", read, listApprovals),
-		getBeta(set+"/{id}", read, getApproval),
-		getBeta(set+"/{id}/steps", read, listSteps),
-		getBeta(set+"/{id}/steps/{step}", read, getStep),
-		{inBeta, http.MethodPatch, set + "/{id}/steps/{step}", approvalsDecide(), decideStep},
+		get(strings.TrimSuffix(groupRoot, "/"), both(access.assignments.grants.Delegated, access.eligibilities.grants.Delegated), bareGroup),
+		getBeta(groupRoot+"resources", resources, listKind(resourcesKind, directory.KindGroup)),
+		getBeta(groupRoot+"resources/$count", resources, countOf(listKind(resourcesKind, directory.KindGroup))),
+		getBeta(groupRoot+"resources/{id}", resources, getKind(resourcesKind, directory.KindGroup)),
 	}
 }
 
@@ -221,15 +262,15 @@ func userRoutes() []route {
 	const user = directory.KindUser
 	read, me, groups := usersRead(), meRead(), usersRead()
 	out := append(counted("users", read, listKind(usersKind, user)),
-		post("users", usersWrite(), createUser),
 		get("users/{id}", read, getKind(usersKind, user)),
 		get("users/{id}/manager", read, getManager),
 		get("me", me, getMe),
 		get("me/manager", me, getManager),
-		post("me/checkMemberGroups", me, checkMemberGroups), post("me/getMemberGroups", me, getMemberGroups(false)),
-		post("me/checkMemberObjects", me, checkMemberGroups), post("me/getMemberObjects", me, getMemberGroups(true)),
-		post("users/{id}/checkMemberGroups", groups, checkMemberGroups), post("users/{id}/getMemberGroups", groups, getMemberGroups(false)),
-		post("users/{id}/getMemberObjects", groups, getMemberGroups(true)),
+		post("me/checkMemberGroups", me, checkMemberGroups(false)), post("me/getMemberGroups", me, getMemberGroups(false)),
+		post("me/checkMemberObjects", me, checkMemberGroups(true)), post("me/getMemberObjects", me, getMemberGroups(true)),
+		post("users/{id}/checkMemberGroups", groups, checkMemberGroups(false)), post("users/{id}/getMemberGroups", groups, getMemberGroups(false)),
+		post("users/{id}/checkMemberObjects", groups, checkMemberGroups(true)), post("users/{id}/getMemberObjects", groups, getMemberGroups(true)),
+		route{inBeta, http.MethodPost, "me/estimateAccess", me, estimateAccess},
 	)
 	for _, from := range []struct {
 		path   string
@@ -247,7 +288,8 @@ func groupRoutes() []route {
 	read := groupsRead()
 	out := append(counted("groups", read, listKind(groupsKind, group)),
 		get("groups/{id}", read, getKind(groupsKind, group)),
-		post("groups/{id}/checkMemberGroups", read, checkMemberGroups), post("groups/{id}/getMemberGroups", read, getMemberGroups(false)),
+		post("groups/{id}/checkMemberGroups", read, checkMemberGroups(false)), post("groups/{id}/getMemberGroups", read, getMemberGroups(false)),
+		post("groups/{id}/checkMemberObjects", read, checkMemberGroups(true)), post("groups/{id}/getMemberObjects", read, getMemberGroups(true)),
 	)
 	out = append(out, mixedList("groups/{id}/members", read, below(group, directory.MemberOf))...)
 	out = append(out, mixedList("groups/{id}/owners", read, below(group, directory.OwnerOf))...)
@@ -262,10 +304,9 @@ func objectRoutes() []route {
 		get("directoryObjects/{id}", read, getKind(anyObject, 0)),
 		post("directoryObjects/getByIds", read, getByIDs),
 	}
-	for _, name := range []string{"checkMemberGroups", "checkMemberObjects"} {
-		out = append(out, post("directoryObjects/{id}/"+name, read, checkMemberGroups))
-	}
 	return append(out,
+		post("directoryObjects/{id}/checkMemberGroups", read, checkMemberGroups(false)),
+		post("directoryObjects/{id}/checkMemberObjects", read, checkMemberGroups(true)),
 		post("directoryObjects/{id}/getMemberGroups", read, getMemberGroups(false)),
 		post("directoryObjects/{id}/getMemberObjects", read, getMemberGroups(true)))
 }
@@ -298,32 +339,108 @@ func applicationRoutes() []route {
 		out = append(out, get(s.set+"/{id}", read, getKind(s.of, application)), get(s.set+"()", read, byAppID(s.of)))
 		out = append(out, mixedList(s.set+"/{id}/owners", read, below(application, directory.OwnerOf))...)
 	}
+	out = append(out,
+		post("servicePrincipals/{id}/checkMemberGroups", read, checkMemberGroups(false)), post("servicePrincipals/{id}/getMemberGroups", read, getMemberGroups(false)),
+		post("servicePrincipals/{id}/checkMemberObjects", read, checkMemberGroups(true)), post("servicePrincipals/{id}/getMemberObjects", read, getMemberGroups(true)))
+	out = append(out, mixedList("servicePrincipals/{id}/ownedObjects", read, ownedObjects(application))...)
 	out = append(out, mixedList("servicePrincipals/{id}/memberOf", read, memberOf(application))...)
 	return append(out, mixedList("servicePrincipals/{id}/transitiveMemberOf", read, transitiveMemberOf(application))...)
 }
 
 func tenantRoutes() []route {
 	const contexts = "identity/conditionalAccess/authenticationContextClassReferences"
-	return []route{
-		get("organization", organizationRead(), listOrganization),
+	out := counted("organization", organizationRead(), listOrganization)
+	out = append(out, counted("domains", domainsRead(), listDomains)...)
+	out = append(out, counted(contexts, contextsRead(), listContexts)...)
+	return append(out,
 		get("organization/{id}", organizationRead(), getOrganization),
-		get("domains", domainsRead(), listDomains),
 		get("domains/{id}", domainsRead(), getDomain),
-		get(contexts, contextsRead(), listContexts),
 		get(contexts+"/{id}", contextsRead(), getContext),
-	}
+	)
 }
 
 func directoryRoleRoutes() []route {
 	read := both(rmRead, rmAll, rmWrite, dirRead, dirWrite)
-	out := []route{
-		get("directoryRoles", read, listBuiltIn(directoryRolesKind)),
-		get("directoryRoleTemplates", read, listBuiltIn(roleTemplatesKind)),
-		get("directoryRoleTemplates/{id}", read, getBuiltIn(roleTemplatesKind)),
-	}
+	out := counted("directoryRoles", read, listBuiltIn(directoryRolesKind))
+	out = append(out, counted("directoryRoleTemplates", read, listBuiltIn(roleTemplatesKind))...)
+	out = append(out, get("directoryRoleTemplates/{id}", read, getBuiltIn(roleTemplatesKind)),
+		route{inBeta, http.MethodPost, roleManagement + "estimateAccess", both(rmRead, rmWrite, dirRead, dirWrite), estimateAccess})
 	for _, role := range []string{"directoryRoles/{id}", "directoryRoles()"} {
 		out = append(out, get(role, read, getBuiltIn(directoryRolesKind)), get(role+"/scopedMembers", read, scopedMembers))
 		out = append(out, mixedList(role+"/members", read, roleMembers)...)
+	}
+	return out
+}
+
+func patch(path string, a api.Access, h handler) route {
+	return route{inBoth, http.MethodPatch, path, a, h}
+}
+
+func remove(path string, a api.Access, h handler) route {
+	return route{inBoth, http.MethodDelete, path, a, h}
+}
+
+// writeRoutes are those that change the directory, where it can be changed.
+func (s *Surface) writeRoutes() []route {
+	if s.editor == nil {
+		return nil
+	}
+	users, groups, members, apps := usersWrite(), groupsWrite(), membersWrite(), applicationsWrite()
+	out := []route{
+		post("users", users, createUser), patch("users/{id}", users, updateUser), remove("users/{id}", users, deleteUser),
+		{inBoth, http.MethodPut, "users/{id}/manager/$ref", users, setManager}, remove("users/{id}/manager/$ref", users, removeManager),
+		post("groups", groupsCreate(), createGroup), patch("groups/{id}", groups, updateGroup), remove("groups/{id}", groups, deleteGroup),
+		post("groups/{id}/members/$ref", members, addTo(pim.Member)),
+		remove("groups/{id}/members/{member}/$ref", members, removeFrom(pim.Member)),
+		post("groups/{id}/owners/$ref", groups, addTo(pim.Owner)),
+		remove("groups/{id}/owners/{member}/$ref", groups, removeFrom(pim.Owner)),
+		post("applications", apps, createApplication), post("servicePrincipals", apps, createServicePrincipal),
+		post("directoryRoles", rolesWrite(), activateRole),
+		post(roleManagement+"roleAssignments", rolesWrite(), createAssignment),
+		remove(roleManagement+"roleAssignments/{id}", rolesWrite(), deleteAssignment),
+	}
+	for _, set := range []string{"applications", "servicePrincipals"} {
+		out = append(out, patch(set+"/{id}", apps, updateApplication), remove(set+"/{id}", apps, deleteApplication),
+			post(set+"/{id}/owners/$ref", apps, addApplicationOwner), remove(set+"/{id}/owners/{member}/$ref", apps, removeApplicationOwner))
+	}
+	for _, role := range []string{"directoryRoles/{id}", "directoryRoles()"} {
+		out = append(out, post(role+"/members/$ref", rolesWrite(), addRoleMember), remove(role+"/members/{member}/$ref", rolesWrite(), removeRoleMember))
+	}
+	return append(append(append(out, unitWriteRoutes()...), deletedRoutes()...), trustRoutes()...)
+}
+
+func unitWriteRoutes() []route {
+	write, scoped := unitsWrite(), "/scopedRoleMembers"
+	var out []route
+	for _, set := range []string{"directory/administrativeUnits", "administrativeUnits"} {
+		out = append(out, post(set, write, createUnit), patch(set+"/{id}", write, updateUnit), remove(set+"/{id}", write, deleteUnit),
+			post(set+"/{id}/members", write, createInUnit),
+			post(set+"/{id}/members/$ref", write, addUnitMember), remove(set+"/{id}/members/{member}/$ref", write, removeUnitMember),
+			post(set+"/{id}"+scoped, rolesWrite(), createScoped), remove(set+"/{id}"+scoped+"/{member}", rolesWrite(), deleteScoped),
+			get(set+"/{id}"+scoped+"/{member}", both(rmRead, rmWrite, dirRead, dirWrite), getScoped))
+	}
+	return out
+}
+
+func deletedRoutes() []route {
+	const set, roles = "directory/deletedItems", roleManagement + "deletedItems/roleDefinitions"
+	read, write := binAccessAny(false), binAccessAny(true)
+	out := []route{
+		get(set+"/{id}", read, getDeleted), post(set+"/{id}/restore", write, restoreDeleted), remove(set+"/{id}", write, purgeDeleted(false)),
+		getBeta(roles, both(rmRead, rmWrite), listDeletedRoles), getBeta(roles+"/{id}", both(rmRead, rmWrite), getDeletedRole),
+		{inBeta, http.MethodPost, roles + "/{id}/restore", rolesWrite(), restoreDeletedRole},
+		{inBeta, http.MethodDelete, roles + "/{id}", rolesWrite(), purgeDeleted(true)},
+	}
+	for _, k := range []struct {
+		typ string
+		of  func(*call) *kind[directory.Object]
+		is  directory.Kind
+	}{
+		{"user", usersKind, directory.KindUser}, {"group", groupsKind, directory.KindGroup},
+		{"servicePrincipal", servicePrincipalsKind, directory.KindServicePrincipal}, {"application", applicationsKind, directory.KindServicePrincipal},
+		{"administrativeUnit", unitsKind, directory.KindAdministrativeUnit},
+	} {
+		out = append(out, counted(set+"/"+castPrefix+k.typ, both(binAccess(k.is, false)), listDeleted(k.of, k.is))...)
 	}
 	return out
 }

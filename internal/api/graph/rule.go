@@ -147,6 +147,8 @@ type (
 		Escalates     bool             `json:"isEscalationEnabled"`
 		Primary       []map[string]any `json:"primaryApprovers"`
 		Escalated     []map[string]any `json:"escalationApprovers"`
+		// Minimum is ours: the schema has no word for how many must agree. It is left out where one is enough.
+		Minimum int `json:"minimum,omitempty"`
 	}
 	// betaStageOut is the stage of beta, which knows one member more.
 	betaStageOut struct {
@@ -183,6 +185,9 @@ func fromApproval(a policy.Approval, beta bool) approvalOut {
 		stage := stageOut{
 			TimeOutInDays: max(s.TimeoutDays, 1), Justification: !s.NoApproverJustification, Escalation: s.EscalationMinutes,
 			Escalates: s.Escalation, Primary: fromApprovers(s.Approvers, beta), Escalated: fromApprovers(s.Escalated, beta),
+		}
+		if s.Quorum() > 1 {
+			stage.Minimum = s.Quorum()
 		}
 		if beta {
 			out.Stages = append(out.Stages, betaStageOut{stageOut: stage})
@@ -271,6 +276,7 @@ type stageIn struct {
 	Escalates     *bool         `json:"isEscalationEnabled"`
 	Primary       *[]approverIn `json:"primaryApprovers"`
 	Escalated     *[]approverIn `json:"escalationApprovers"`
+	Minimum       *int          `json:"minimum"`
 }
 
 type approverIn struct {
@@ -433,6 +439,7 @@ func (in stageIn) apply(name string, s *policy.Stage) error {
 	}
 	take(&s.EscalationMinutes, in.Escalation)
 	take(&s.Escalation, in.Escalates)
+	take(&s.Minimum, in.Minimum)
 	var err error
 	if in.Primary != nil {
 		if s.Approvers, err = toApprovers(name, *in.Primary); err != nil {

@@ -10,24 +10,26 @@ import (
 	"portcullis/internal/store"
 )
 
-// Schedules: unifiedRoleAssignmentSchedule and unifiedRoleEligibilitySchedule (learn.microsoft.com/graph/api/resources,
-// pages of these names).
+// Schedules: unifiedRoleAssignmentSchedule, unifiedRoleEligibilitySchedule, and privilegedAccessGroupAssignmentSchedule,
+// privilegedAccessGroupEligibilitySchedule (learn.microsoft.com/graph/api/resources, pages of these names).
 
-func assignmentSchedules() grantSet {
-	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.assignmentSchedule }, of: pim.Assignment}
+func assignmentSchedules(w words) grantSet {
+	return grantSet{provider: w.provider, of: pim.Assignment,
+		kind: func(c *call) *kind[pim.Instance] { return &c.kindsOf(w.provider).assignmentSchedule }}
 }
 
-func eligibilitySchedules() grantSet {
-	return grantSet{kind: func(c *call) *kind[pim.Instance] { return &c.eligibilitySchedule }, of: pim.Eligibility}
+func eligibilitySchedules(w words) grantSet {
+	return grantSet{provider: w.provider, of: pim.Eligibility,
+		kind: func(c *call) *kind[pim.Instance] { return &c.kindsOf(w.provider).eligibilitySchedule }}
 }
 
-func scheduleProperties() []odata.Property {
-	return grantProperties(
+func scheduleProperties(w words) []odata.Property {
+	return grantProperties(w,
 		exactProperty("createdUsing"),
 		timeProperty("createdDateTime", true),
 		timeProperty("modifiedDateTime", false),
 		enumProperty("status", "Provisioned", "Granted"),
-		enumProperty("memberType", "Direct", "Group", "Inherited"),
+		w.memberProperty(),
 		timePathProperty("scheduleInfo"),
 	)
 }
@@ -48,38 +50,70 @@ func timePathProperty(name string) odata.Property {
 	}}
 }
 
-func scheduleColumns() columns {
+func scheduleColumns(w words) columns {
 	cs := grantColumns()
-	cs["id"] = scheduleIDColumn()
+	cs["id"] = scheduleIDColumn(w)
 	cs["createdUsing"] = guidOrExact(store.FieldRequest)
 	cs["scheduleInfo/startDateTime"] = column{order: store.FieldStart}
 	cs["scheduleInfo/expiration/endDateTime"] = column{order: store.FieldEnd}
 	return cs
 }
 
-// scheduleID is a schedule's id on the wire. A grant made outside PIM has that of its assignment (reference graph-pim §2).
+// scheduleID is a schedule's id on the wire. A grant of a directory role made outside PIM has that of its assignment
+// (reference graph-pim §2).
 func scheduleID(i pim.Instance) string {
-	if outside(i) {
+	switch {
+	case i.Schedule.Key.Provider == pim.Group:
+		return groupSchedule(i.Schedule.Key, i.Schedule.ID).String()
+	case outside(i):
 		return grantID(i)
 	}
 	return string(i.Schedule.ID)
 }
 
 // byScheduleID is the condition by which the rows with a schedule's id are found.
-func byScheduleID(id string) store.Filter {
+func byScheduleID(w words, id string) store.Filter {
+	if w.provider == pim.Group {
+		k, ok := parseGroupKey(id)
+		if !ok || k.member != "" {
+			return store.Or{} // nothing has such an id
+		}
+		return k.schedule()
+	}
 	if k, ok := parseGrantID(id); ok {
 		return and(k.filter(), store.Is(store.FieldRequest, nil))
 	}
 	return and(store.Is(store.FieldID, strings.ToLower(id)), store.Not{Filter: store.Is(store.FieldRequest, nil)})
 }
 
-func scheduleIDColumn() column {
+// side is the condition for the side of the group that an id names.
+func (k groupKey) side() store.And {
+	return store.And{store.Is(store.FieldScope, string(k.group)), store.Is(store.FieldRole, string(k.access))}
+}
+
+// schedule is the condition by which the rows with a schedule's id are found.
+func (k groupKey) schedule() store.Filter { return append(k.side(), store.Is(store.FieldID, k.guid)) }
+
+// instance is the condition by which the row with an instance's id is found.
+func (k groupKey) instance() store.Filter {
+	outside := store.Is(store.FieldRequest, nil)
+	where := append(k.side(), store.Or{
+		store.And{store.Is(store.FieldID, k.guid), outside},
+		store.And{store.Is(store.FieldID, turned(k.guid)), store.Not{Filter: outside}},
+	})
+	if k.member != "" {
+		return append(where, store.Is(store.FieldMember, int(pim.ByGroup)), store.Is(store.FieldPrincipal, string(k.member)))
+	}
+	return append(where, store.Is(store.FieldMember, int(pim.Direct)))
+}
+
+func scheduleIDColumn(w words) column {
 	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false
 		}
-		return byScheduleID(string(id)), true
+		return byScheduleID(w, string(id)), true
 	}}
 }
 
@@ -103,7 +137,7 @@ func guidOrExact(f store.Field) column {
 func writeSchedule(c *call, o *object, i pim.Instance) {
 	s := i.Schedule
 	o.text("id", scheduleID(i))
-	writeGrant(o, i)
+	writeKey(o, s.Key, i.Principal)
 	o.text("createdUsing", string(s.Request))
 	if outside(i) {
 		o.null("createdDateTime", "modifiedDateTime")
@@ -115,9 +149,9 @@ func writeSchedule(c *call, o *object, i pim.Instance) {
 	if o.member("scheduleInfo") {
 		o.b = appendInfo(o.b, infoOf(s.Window))
 	}
-	o.str("memberType", memberType(i.Member))
+	o.str("memberType", memberType(i))
 	if s.Kind == pim.Assignment {
-		o.str("assignmentType", assignmentType(s.Type))
+		o.str("assignmentType", assignmentType(i))
 	}
 }
 
@@ -172,24 +206,29 @@ func scheduleValue(c *call, i pim.Instance, path []string) any {
 
 // relateSchedules loads what is expanded of schedules.
 func relateSchedules(c *call, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
-	return relateGrantRows(c, &c.eligibilitySchedule, false, expands, rows)
+	return relateGrantRows(c, false, expands, rows)
 }
 
 // relateGrantRows loads what is expanded of schedules or instances: activatedUsing is of their own sort.
-func relateGrantRows(c *call, eligibility *kind[pim.Instance], instances bool, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
+func relateGrantRows(c *call, instances bool, expands []odata.Expand, rows []pim.Instance) ([]related, error) {
 	refs := make([]reference, len(rows))
 	for i, r := range rows {
 		refs[i] = referenceOf(r)
 	}
 	out, err := relateReferences(c, expands, refs)
-	if err != nil {
-		return nil, err
+	if err != nil || len(rows) == 0 {
+		return out, err
+	}
+	provider := rows[0].Schedule.Key.Provider
+	eligibility := &c.kindsOf(provider).eligibilitySchedule
+	if instances {
+		eligibility = &c.kindsOf(provider).eligibilityInstance
 	}
 	for _, e := range expands {
 		if e.Path != "activatedUsing" {
 			continue
 		}
-		at, err := c.relateGrants(eligibility, pim.Eligibility, instances, e.Query, len(rows),
+		at, err := c.relateGrants(eligibility, grantSet{provider: provider, of: pim.Eligibility, instances: instances}, e.Query, len(rows),
 			func(i int) (pim.ScheduleID, pim.PrincipalID) { return rows[i].Schedule.Eligibility, rows[i].Principal })
 		if err != nil {
 			return nil, err

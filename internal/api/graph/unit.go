@@ -2,9 +2,11 @@ package graph
 
 import (
 	"net/http"
+	"strings"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -19,11 +21,19 @@ func unitProperties() []odata.Property {
 }
 
 func writeUnit(o *object, d directory.Object) {
-	o.null("deletedDateTime")
+	o.time("deletedDateTime", d.Deleted)
 	o.text("displayName", d.DisplayName)
 	o.text("description", d.Description)
 	o.bool("isMemberManagementRestricted", false)
-	o.null("membershipRule", "membershipRuleProcessingState", "membershipType", "visibility")
+	o.null("membershipRule", "membershipRuleProcessingState", "membershipType")
+	o.text("visibility", visibility(d))
+}
+
+func visibility(d directory.Object) string {
+	if d.Unit == nil {
+		return ""
+	}
+	return d.Unit.Visibility
 }
 
 func unitsKind(c *call) *kind[directory.Object] { return &c.unit }
@@ -120,4 +130,172 @@ func getUnitMember(c *call) (api.Answer, error) {
 		}
 	}
 	return api.Answer{}, notFound(c.id("member"))
+}
+
+// unitIn is an administrative unit as callers make or change one (Graph: "Create administrativeUnit").
+type unitIn struct {
+	DisplayName patched[string] `json:"displayName"`
+	Description patched[string] `json:"description"`
+	Visibility  patched[string] `json:"visibility"`
+	Members     bindings        `json:"members@odata.bind"`
+}
+
+func (in unitIn) apply(o *directory.Object) error {
+	if o.Unit == nil {
+		o.Unit = &directory.Unit{}
+	}
+	in.DisplayName.to(&o.DisplayName)
+	in.Description.to(&o.Description)
+	in.Visibility.to(&o.Unit.Visibility)
+	return nil
+}
+
+func createUnit(c *call) (api.Answer, error) {
+	var in unitIn
+	if err := decode(c, &c.unit, &in); err != nil {
+		return api.Answer{}, err
+	}
+	if len(in.Members) > maxBindings {
+		return api.Answer{}, badRequest("A body binds at most %d members.", maxBindings)
+	}
+	o, err := c.editor.CreateUnit(c.Context(), c.Caller, c.Tenant, app.NewUnit{
+		DisplayName: in.DisplayName.value, Description: in.Description.value, Visibility: in.Visibility.value, Members: in.Members,
+	})
+	if err != nil {
+		return api.Answer{}, writeProblem(err, "administrativeUnit")
+	}
+	return one(c, &c.unit, http.StatusCreated, o)
+}
+
+func updateUnit(c *call) (api.Answer, error) {
+	var in unitIn
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	o, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.editor.UpdateUnit(c.Context(), c.Caller, c.Tenant, o.ID, in.apply, app.MembershipChange{}); err != nil {
+		return api.Answer{}, writeProblem(err, "administrativeUnit")
+	}
+	return noContent()
+}
+
+func deleteUnit(c *call) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if err := c.editor.DeleteUnit(c.Context(), c.Caller, c.Tenant, o.ID); err != nil {
+		return api.Answer{}, writeProblem(err, string(o.ID))
+	}
+	return noContent()
+}
+
+func addUnitMember(c *call) (api.Answer, error) {
+	who, err := c.reference()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.changeUnit(app.MembershipChange{AddMembers: []pim.PrincipalID{who}}, "members", who)
+}
+
+func removeUnitMember(c *call) (api.Answer, error) {
+	who := pim.PrincipalID(c.id("member"))
+	return c.changeUnit(app.MembershipChange{RemoveMembers: []pim.PrincipalID{who}}, string(who), who)
+}
+
+func (c *call) changeUnit(m app.MembershipChange, what string, who pim.PrincipalID) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.editor.UpdateUnit(c.Context(), c.Caller, c.Tenant, o.ID, nil, m); err != nil {
+		if r, ok := asRefusal(err); ok && r.Code == pim.UnknownPrincipal {
+			what = string(who)
+		}
+		return api.Answer{}, writeProblem(err, what)
+	}
+	return noContent()
+}
+
+// createInUnit makes a group in an administrative unit.
+func createInUnit(c *call) (api.Answer, error) {
+	u, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if err := c.demand("Group.ReadWrite.All", "Directory.ReadWrite.All", "Group.Create"); err != nil {
+		return api.Answer{}, err
+	}
+	o, err := c.createGroup(u.ID)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.object, http.StatusCreated, o)
+}
+
+// scopedIn is the body of a scopedRoleMembership.
+type scopedIn struct {
+	RoleID         string `json:"roleId"`
+	RoleMemberInfo struct {
+		ID string `json:"id"`
+	} `json:"roleMemberInfo"`
+}
+
+// createScoped gives a role at an administrative unit, outside PIM.
+func createScoped(c *call) (api.Answer, error) {
+	var in scopedIn
+	if err := decode(c, &c.scopedMember, &in); err != nil {
+		return api.Answer{}, err
+	}
+	u, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	i, err := c.assignOutside(pim.Key{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.AdministrativeUnit(string(u.ID)),
+		Role: pim.RoleID(strings.ToLower(in.RoleID)), Principal: pim.PrincipalID(strings.ToLower(in.RoleMemberInfo.ID))})
+	if err != nil {
+		return api.Answer{}, err
+	}
+	who, err := c.objectByID(string(i.Principal))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.scopedMember, http.StatusCreated, scopedRow{grantID(i), string(u.ID), i.Schedule.Key.Role, who})
+}
+
+// scopedByID is the assignment at an administrative unit that the path names.
+func (c *call) scopedByID() (scopedRow, error) {
+	u, err := c.objectOf(directory.KindAdministrativeUnit)
+	if err != nil {
+		return scopedRow{}, err
+	}
+	rows, err := c.scoped(store.Is(store.FieldScope, string(pim.AdministrativeUnit(string(u.ID)))))
+	if err != nil {
+		return scopedRow{}, err
+	}
+	for _, r := range rows {
+		if r.id == c.PathValue("member") {
+			return r, nil
+		}
+	}
+	return scopedRow{}, notFound(c.PathValue("member"))
+}
+
+func getScoped(c *call) (api.Answer, error) {
+	r, err := c.scopedByID()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return one(c, &c.scopedMember, http.StatusOK, r)
+}
+
+func deleteScoped(c *call) (api.Answer, error) {
+	r, err := c.scopedByID()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.removeOutside(pim.Key{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.AdministrativeUnit(r.unit), Role: r.role, Principal: r.member.ID})
 }

@@ -1,8 +1,10 @@
 package graph
 
 import (
-	"errors"
+	"encoding/json"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"portcullis/internal/api"
@@ -30,21 +32,26 @@ func userProperties() []odata.Property {
 		odata.Property{Name: "businessPhones", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "otherMails", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "proxyAddresses", Kind: odata.KindCollection, Element: odata.KindString},
-	), plainProperties(absentUser()...)...)
+		odata.Property{Name: "imAddresses", Kind: odata.KindCollection, Element: odata.KindString},
+	), plainProperties(slices.Concat(absentUser(), furtherUser(), []string{"employeeOrgData", inAddressList})...)...)
 }
 
 // absentUser are declared properties of which nothing is known here: they are null.
 func absentUser() []string {
-	return []string{"companyName", "creationType", "employeeType", "externalUserState", "externalUserStateChangeDateTime", "identities",
-		"isManagementRestricted", "onPremisesDistinguishedName", "onPremisesDomainName", "onPremisesImmutableId",
+	return []string{"creationType", "externalUserState", "externalUserStateChangeDateTime", "identities",
+		"isManagementRestricted", "onPremisesDistinguishedName", "onPremisesDomainName",
 		"onPremisesSamAccountName", "onPremisesSecurityIdentifier", "onPremisesUserPrincipalName",
-		"passwordPolicies", "securityIdentifier", "signInActivity", "signInSessionsValidFromDateTime", "usageLocation", "deletedDateTime"}
+		"securityIdentifier", "signInActivity", "signInSessionsValidFromDateTime"}
 }
 
 func writeUser(c *call, o *object, d directory.Object) {
 	u := d.User
 	if o.sel == nil && !c.beta {
 		o.sel = c.userDefault
+		if !d.Deleted.IsZero() {
+			o.name("deletedDateTime")
+			o.b = appendTime(o.b, d.Deleted)
+		}
 		defer func() { o.sel = nil }()
 	}
 	o.texts("businessPhones", u.BusinessPhones)
@@ -68,10 +75,39 @@ func writeMoreOfUser(o *object, d directory.Object) {
 	o.text("employeeId", u.EmployeeID)
 	o.text("mailNickname", u.MailNickname)
 	o.null("onPremisesSyncEnabled")
-	o.texts("otherMails", nil)
+	o.texts("otherMails", u.OtherMails)
 	o.texts("proxyAddresses", nil)
 	o.text("userType", userType(*u))
+	o.time("deletedDateTime", d.Deleted)
 	o.null(absentUserNames...)
+	writeFurther(o, u.Further)
+}
+
+// declaredFurther are those of the texts that the published extract of the schema declares: they are always there. The
+// others are written where they are set or asked for.
+var declaredFurther = []string{"companyName", "employeeType", "onPremisesImmutableId", "passwordPolicies", "usageLocation"}
+
+func writeFurther(o *object, further map[string]string) {
+	asked := o.sel != nil
+	for _, name := range furtherUserNames {
+		if text := further[name]; text != "" || asked || slices.Contains(declaredFurther, name) {
+			o.text(name, text)
+		}
+	}
+	if (asked || further[costCenter] != "" || further[division] != "") && o.member("employeeOrgData") {
+		o.b = append(o.b, `{"costCenter":`...)
+		o.b = append(appendText(o.b, further[costCenter]), `,"division":`...)
+		o.b = append(appendText(o.b, further[division]), '}')
+	}
+	switch text := further[inAddressList]; {
+	case text != "":
+		o.bool(inAddressList, text == "true")
+	case asked:
+		o.null(inAddressList)
+	}
+	if asked {
+		o.texts("imAddresses", nil)
+	}
 }
 
 var absentUserNames = absentUser()
@@ -139,56 +175,209 @@ func getManager(c *call) (api.Answer, error) {
 	return one(c, &c.object, http.StatusOK, m)
 }
 
-// userIn is a user as callers make one (Graph: "Create user").
+// userIn is a user as callers make or change one (Graph: "Create user", "Update user").
 type userIn struct {
-	AccountEnabled    *bool    `json:"accountEnabled"`
-	DisplayName       string   `json:"displayName"`
-	MailNickname      string   `json:"mailNickname"`
-	UserPrincipalName string   `json:"userPrincipalName"`
-	Mail              string   `json:"mail"`
-	GivenName         string   `json:"givenName"`
-	Surname           string   `json:"surname"`
-	JobTitle          string   `json:"jobTitle"`
-	Department        string   `json:"department"`
-	OfficeLocation    string   `json:"officeLocation"`
-	MobilePhone       string   `json:"mobilePhone"`
-	BusinessPhones    []string `json:"businessPhones"`
-	PreferredLanguage string   `json:"preferredLanguage"`
-	EmployeeID        string   `json:"employeeId"`
-	PasswordProfile   struct {
-		Password                      string `json:"password"`
-		ForceChangePasswordNextSignIn *bool  `json:"forceChangePasswordNextSignIn"`
-	} `json:"passwordProfile"`
+	AccountEnabled    patched[bool]      `json:"accountEnabled"`
+	DisplayName       patched[string]    `json:"displayName"`
+	MailNickname      patched[string]    `json:"mailNickname"`
+	UserPrincipalName patched[string]    `json:"userPrincipalName"`
+	Mail              patched[string]    `json:"mail"`
+	GivenName         patched[string]    `json:"givenName"`
+	Surname           patched[string]    `json:"surname"`
+	JobTitle          patched[string]    `json:"jobTitle"`
+	Department        patched[string]    `json:"department"`
+	OfficeLocation    patched[string]    `json:"officeLocation"`
+	MobilePhone       patched[string]    `json:"mobilePhone"`
+	BusinessPhones    patched[[]string]  `json:"businessPhones"`
+	OtherMails        patched[[]string]  `json:"otherMails"`
+	PreferredLanguage patched[string]    `json:"preferredLanguage"`
+	EmployeeID        patched[string]    `json:"employeeId"`
+	UserType          patched[string]    `json:"userType"`
+	PasswordProfile   *passwordProfileIn `json:"passwordProfile"`
+	EmployeeOrgData   patched[orgDataIn] `json:"employeeOrgData"`
+	ShowInAddressList patched[bool]      `json:"showInAddressList"`
+	further           map[string]*string
+}
+
+type passwordProfileIn struct {
+	Password                      string `json:"password"`
+	ForceChangePasswordNextSignIn *bool  `json:"forceChangePasswordNextSignIn"`
+}
+
+type orgDataIn struct {
+	CostCenter *string `json:"costCenter"`
+	Division   *string `json:"division"`
+}
+
+// furtherUser are properties that are kept as they come: nothing here looks at them.
+func furtherUser() []string {
+	return []string{"aboutMe", "ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeHireDate", "employeeType", "faxNumber",
+		"onPremisesImmutableId", "passwordPolicies", "postalCode", "state", "streetAddress", "usageLocation"}
+}
+
+// The names under which the parts of what is no text are kept.
+const costCenter, division, inAddressList = "employeeOrgData/costCenter", "employeeOrgData/division", "showInAddressList"
+
+// readUser reads the body of a user.
+func readUser(c *call) (userIn, error) {
+	var in userIn
+	if _, err := c.query(c.user.schema); err != nil {
+		return in, err
+	}
+	body, err := c.Body()
+	if err != nil {
+		return in, err
+	}
+	if err := api.DecodeBytes(body, &in); err != nil {
+		return in, err
+	}
+	more, err := further(body, furtherUserNames)
+	if err != nil {
+		return in, err
+	}
+	in.further = map[string]*string{}
+	for name, raw := range more {
+		var text *string
+		if json.Unmarshal(raw, &text) != nil {
+			return in, badBody("Property '" + name + "' has a value of the wrong type.")
+		}
+		in.further[name] = text
+	}
+	if in.PasswordProfile != nil && in.PasswordProfile.Password == "" {
+		in.PasswordProfile = nil
+	}
+	return in, nil
+}
+
+var furtherUserNames = furtherUser()
+
+// apply changes an account.
+func (in userIn) apply(o *directory.Object) error {
+	u := o.User
+	in.AccountEnabled.to(&o.Enabled)
+	for _, p := range []struct {
+		in patched[string]
+		to *string
+	}{
+		{in.DisplayName, &o.DisplayName}, {in.MailNickname, &u.MailNickname}, {in.UserPrincipalName, &u.PrincipalName}, {in.Mail, &u.Mail},
+		{in.GivenName, &u.GivenName}, {in.Surname, &u.Surname}, {in.JobTitle, &u.JobTitle}, {in.Department, &u.Department},
+		{in.OfficeLocation, &u.OfficeLocation}, {in.MobilePhone, &u.MobilePhone}, {in.PreferredLanguage, &u.PreferredLanguage},
+		{in.EmployeeID, &u.EmployeeID}, {in.UserType, &u.Type},
+	} {
+		p.in.to(p.to)
+	}
+	in.BusinessPhones.to(&u.BusinessPhones)
+	in.OtherMails.to(&u.OtherMails)
+	in.applyFurther(u)
+	return nil
+}
+
+func (in userIn) applyFurther(u *directory.User) {
+	set := func(name string, text *string) {
+		switch {
+		case text == nil || *text == "":
+			delete(u.Further, name)
+		case u.Further == nil:
+			u.Further = map[string]string{name: *text}
+		default:
+			u.Further[name] = *text
+		}
+	}
+	for name, text := range in.further {
+		set(name, text)
+	}
+	if in.EmployeeOrgData.sent {
+		set(costCenter, in.EmployeeOrgData.value.CostCenter)
+		set(division, in.EmployeeOrgData.value.Division)
+	}
+	if in.ShowInAddressList.sent {
+		text := strconv.FormatBool(in.ShowInAddressList.value)
+		set(inAddressList, &text)
+	}
+}
+
+// password is the new password in the body, or nil.
+func (in userIn) password() *app.NewPassword {
+	p := in.PasswordProfile
+	if p == nil {
+		return nil
+	}
+	return &app.NewPassword{Password: p.Password, MustChange: p.ForceChangePasswordNextSignIn == nil || *p.ForceChangePasswordNextSignIn}
 }
 
 func createUser(c *call) (api.Answer, error) {
-	var in userIn
-	if err := decode(c, &c.user, &in); err != nil {
-		return api.Answer{}, err
-	}
-	if in.AccountEnabled == nil || in.DisplayName == "" || in.MailNickname == "" || in.UserPrincipalName == "" || in.PasswordProfile.Password == "" {
-		return api.Answer{}, badRequest("accountEnabled, displayName, mailNickname, userPrincipalName and passwordProfile are required.")
-	}
-	change := in.PasswordProfile.ForceChangePasswordNextSignIn
-	o, err := c.editor.CreateUser(c.Context(), c.Caller, c.Tenant, app.NewUser{
-		DisplayName: in.DisplayName, Enabled: *in.AccountEnabled,
-		Password: in.PasswordProfile.Password, MustChange: change == nil || *change,
-		User: directory.User{
-			PrincipalName: in.UserPrincipalName, Mail: in.Mail, MailNickname: in.MailNickname, GivenName: in.GivenName,
-			Surname: in.Surname, JobTitle: in.JobTitle, Department: in.Department, OfficeLocation: in.OfficeLocation,
-			MobilePhone: in.MobilePhone, BusinessPhones: in.BusinessPhones, PreferredLanguage: in.PreferredLanguage,
-			EmployeeID: in.EmployeeID,
-		},
-	})
-	if r, ok := errors.AsType[*pim.Refusal](err); ok && r.Code != pim.Forbidden {
-		message := "The user cannot be made so: " + sentence(r.Field, r.Detail) + "."
-		if r.Code == pim.AlreadyThere {
-			message = "Another object with the same value for property userPrincipalName already exists."
-		}
-		err = &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest", Message: message}
-	}
+	in, err := readUser(c)
 	if err != nil {
 		return api.Answer{}, err
 	}
+	if !in.AccountEnabled.sent || in.DisplayName.value == "" || in.MailNickname.value == "" || in.UserPrincipalName.value == "" || in.PasswordProfile == nil {
+		return api.Answer{}, badRequest("accountEnabled, displayName, mailNickname, userPrincipalName and passwordProfile are required.")
+	}
+	o := directory.Object{User: &directory.User{}}
+	if err := in.apply(&o); err != nil {
+		return api.Answer{}, err
+	}
+	p := in.password()
+	o, err = c.editor.CreateUser(c.Context(), c.Caller, c.Tenant, app.NewUser{
+		DisplayName: o.DisplayName, Enabled: o.Enabled, User: *o.User, Password: p.Password, MustChange: p.MustChange,
+	})
+	if err != nil {
+		return api.Answer{}, writeProblem(err, "user")
+	}
 	return one(c, &c.user, http.StatusCreated, o)
+}
+
+func updateUser(c *call) (api.Answer, error) {
+	in, err := readUser(c)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	o, err := c.objectOf(directory.KindUser)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if _, err := c.editor.ResetUser(c.Context(), c.Caller, c.Tenant, o.ID, in.apply, in.password()); err != nil {
+		return api.Answer{}, writeProblem(err, "user")
+	}
+	return noContent()
+}
+
+func deleteUser(c *call) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindUser)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if err := c.editor.DeleteUser(c.Context(), c.Caller, c.Tenant, o.ID); err != nil {
+		return api.Answer{}, writeProblem(err, c.PathValue("id"))
+	}
+	return noContent()
+}
+
+// setManager names a user's manager (Graph: "Assign manager").
+func setManager(c *call) (api.Answer, error) {
+	manager, err := c.reference()
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.manage(manager)
+}
+
+func removeManager(c *call) (api.Answer, error) { return c.manage("") }
+
+func (c *call) manage(manager pim.PrincipalID) (api.Answer, error) {
+	o, err := c.objectOf(directory.KindUser)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if manager == "" && o.User.Manager == "" {
+		return api.Answer{}, notFound("manager")
+	}
+	_, err = c.editor.UpdateUser(c.Context(), c.Caller, c.Tenant, o.ID, func(o *directory.Object) error {
+		o.User.Manager = manager
+		return nil
+	})
+	if err != nil {
+		return api.Answer{}, writeProblem(err, string(manager))
+	}
+	return noContent()
 }

@@ -82,7 +82,8 @@ func activityName(a pim.Activity) string {
 		pim.Ended: "ended", pim.EndIsNear: "endIsNear", pim.EscalatedApproval: "escalated",
 		pim.PolicyChanged: "policyChanged", pim.DoorOpened: "doorOpened", pim.DoorClosed: "doorClosed",
 		pim.DoorStuck: "doorStuck", pim.AssignedOutside: "assignedOutside", pim.DirectoryChanged: "directoryChanged",
-		pim.TenantCreated: "tenantCreated",
+		pim.TenantCreated: "tenantCreated", pim.RemovedOutside: "removedOutside",
+		pim.MailStuck: "mailStuck",
 	}
 	if name, ok := names[a]; ok {
 		return name
@@ -96,6 +97,7 @@ func actionName(a pim.Action) string {
 		pim.AdminExtend: "adminExtend", pim.AdminRenew: "adminRenew", pim.SelfActivate: "selfActivate",
 		pim.SelfDeactivate: "selfDeactivate", pim.SelfExtend: "selfExtend", pim.SelfRenew: "selfRenew",
 		pim.Cancel: "cancel", pim.Approve: "approve", pim.Deny: "deny",
+		pim.AssignOutside: "assignOutside", pim.RemoveOutside: "removeOutside", pim.Depart: "depart",
 	}
 	return names[a] // empty for the clock's asks and for none
 }
@@ -123,7 +125,7 @@ func (s *Surface) events(r *api.Request) (api.Answer, error) {
 	}
 	var where store.And
 	for field, id := range map[store.Field]string{
-		store.FieldRequest: o.id("request"), store.FieldSchedule: o.id("schedule"), store.FieldPrincipal: string(o.principal()),
+		store.FieldRequest: o.id("request"), store.FieldSchedule: o.id("schedule"), store.FieldSubjectID: string(o.principal()),
 	} {
 		if id != "" {
 			where = append(where, store.Is(field, id))

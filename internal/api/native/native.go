@@ -1,5 +1,6 @@
 // Package native is Portcullis' own small surface, for what no dialect of Microsoft's has words for: how far the
-// outside has come, what the audit log tells of one request, and whether somebody holds a role at this moment.
+// outside has come, what the audit log tells of one request, whether somebody holds a role at this moment, and who may
+// decide a request.
 //
 // It only reads. All addresses are below /portcullis/v1 and answer JSON; names are camelCase, ids those of the other
 // surfaces, instants UTC with up to six digits of a second. Members may be added to answers, none is taken away.
@@ -9,9 +10,20 @@
 //	    their own, by the order of effects' ids.
 //	GET /portcullis/v1/events   request=ID  schedule=ID  principal=me|ID
 //	    {"value":[{…}],"nextLink":…}: the audit log in the order of time. For the roles that may read it.
+//	GET /portcullis/v1/events.csv  $filter=…  $orderby=activityDateTime [desc]
+//	    the audit log as a table (RFC 4180), streamed: the rows of Graph's auditLogs/directoryAudits with its filter, the
+//	    latest first, to their end. Cells that a spreadsheet would take for a formula begin with an apostrophe. A broken
+//	    connection means that rows are missing. Columns may be added, at the end.
+//	GET /portcullis/v1/mails    state=unaddressed|waiting|sent|over|givenUp  stuck=true|false
+//	    {"value":[{…}],"nextLink":…}: who was told what by mail, and what could not be sent, the latest first, for thirty
+//	    days after their end. For the roles that may read the audit log.
 //	GET /portcullis/v1/check    role=ID  scope=/…  principal=me|ID
 //	    {"held":…,"until":…,…}: whether the principal holds a directory role now, computed from intervals as the
 //	    server's own gates do. Oneself always; others only for those who may read everybody's grants.
+//	GET /portcullis/v1/approvers  request=ID
+//	    {"value":[{"id","displayName","userPrincipalName"}],"more":…}: the people who may decide the request's open
+//	    stages now, by name, groups taken apart and never whoever asked; more says that there are others. For whoever may
+//	    see the request: its principal, its maker, its approvers and readers. Empty where it waits for no approval.
 //
 // Lists take top=N (100, at most 999) and are followed by nextLink, which ends with the list.
 //
@@ -22,7 +34,9 @@
 //
 //	effects, check   RoleAssignmentSchedule.Read.Directory, RoleAssignmentSchedule.ReadWrite.Directory,
 //	                 RoleManagement.Read.Directory, RoleManagement.ReadWrite.Directory, RoleManagement.Read.All
-//	events           AuditLog.Read.All, Directory.Read.All
+//	approvers        these, PrivilegedAssignmentSchedule.Read.AzureADGroup,
+//	                 PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup
+//	events(.csv), mails  AuditLog.Read.All, Directory.Read.All
 //
 // Errors have the envelope of Graph: {"error":{"code","message","innerError":{"date","request-id",…}}}.
 package native
@@ -32,10 +46,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
+	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -45,6 +61,8 @@ type Application interface {
 	Time() time.Time
 	Effects(context.Context, pim.Caller, store.Query) (store.Page[pim.Effect], error)
 	Events(context.Context, pim.Caller, store.Query) (store.Page[pim.Event], error)
+	Mails(context.Context, pim.Caller, store.Query) (store.Page[pim.Mail], error)
+	Deciders(context.Context, pim.Caller, pim.TenantID, pim.RequestID) (app.Deciders, error)
 }
 
 // Checker answers who holds what now; *access.Index is one.
@@ -56,6 +74,9 @@ type Checker interface {
 type Surface struct {
 	app   Application
 	check Checker
+
+	// ExportEvents serves events.csv, with the permissions of events; nil: it is not there. It is set before first use.
+	ExportEvents api.Handler
 }
 
 // New makes the surface.
@@ -72,6 +93,9 @@ func (s *Surface) Routes() []api.Route {
 		"RoleAssignmentSchedule.Read.Directory", "RoleAssignmentSchedule.ReadWrite.Directory",
 		"RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "RoleManagement.Read.All",
 	}
+	approvals := slices.Concat(grants, []string{
+		"PrivilegedAssignmentSchedule.Read.AzureADGroup", "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
+	})
 	log := []string{"AuditLog.Read.All", "Directory.Read.All"}
 	get := func(name string, permissions []string, h api.Handler) api.Route {
 		return api.Route{
@@ -79,11 +103,17 @@ func (s *Surface) Routes() []api.Route {
 			Access: api.Access{Delegated: permissions, Application: permissions}, Handle: h,
 		}
 	}
-	return []api.Route{
+	routes := []api.Route{
 		get("effects", grants, s.effects),
 		get("events", log, s.events),
+		get("mails", log, s.mails),
 		get("check", grants, s.checkRole),
+		get("approvers", approvals, s.approvers),
 	}
+	if s.ExportEvents != nil {
+		routes = append(routes, get("events.csv", log, s.ExportEvents))
+	}
+	return routes
 }
 
 func answer(status int, v any) (api.Answer, error) {

@@ -19,9 +19,13 @@ func problemOf(err error) *api.ODataError {
 		return fromRefusal(r)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return &api.ODataError{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "There is no such thing."}
+		return noSuchThing()
 	}
 	return api.ODataErrorOf(err)
+}
+
+func noSuchThing() *api.ODataError {
+	return &api.ODataError{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "There is no such thing."}
 }
 
 // fromRefusal tells a refusal of the core. Nothing is changed here, so that reading is all that can be refused.
@@ -29,6 +33,9 @@ func fromRefusal(r *pim.Refusal) *api.ODataError {
 	if r.Code == pim.Forbidden {
 		return &api.ODataError{Status: http.StatusForbidden, Code: "Authorization_RequestDenied",
 			Message: "Insufficient privileges to complete the operation."}
+	}
+	if r.Code == pim.UnknownRequest {
+		return noSuchThing()
 	}
 	return api.BadRequest("The request was refused: %s.", r.Code)
 }
