@@ -18,6 +18,8 @@ const (
 	WrongIssuer
 	// BadSignature: altered, unsigned, or signed with a key or algorithm that is not the issuer's.
 	BadSignature
+	// NoAccount: the account that the token names is not there, or is disabled.
+	NoAccount
 )
 
 // Error says that a request does not prove who calls. Answer 401 with its message and challenge.
@@ -40,6 +42,8 @@ func (e *Error) Error() string {
 		return "Access token validation failure. Invalid issuer."
 	case BadSignature:
 		return "Access token validation failure. Invalid signature."
+	case NoAccount:
+		return "The account of the access token does not exist or is disabled."
 	}
 	return "The access token was refused."
 }

@@ -22,8 +22,10 @@ type client struct {
 	object directory.Object
 	// redirects are the registered addresses and, where it may be, the loopback address of this request.
 	redirects []string
-	// proved says that the application gave its secret in this request.
+	// proved says that the application proved itself in this request, by its secret or an assertion.
 	proved bool
+	// signed says that it did so by an assertion.
+	signed bool
 }
 
 // public says whether the application may do without its secret: what runs on people's machines keeps none.

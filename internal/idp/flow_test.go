@@ -25,7 +25,14 @@ import (
 const claimsC1 = `{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`
 
 func TestCodeFlowWithUnmodifiedLibraries(t *testing.T) {
-	w := newWorld(t, func(o *idp.Options) { o.Groups = true })
+	w := newWorld(t, func(o *idp.Options) {
+		o.Standing = func(in pim.TenantID, who pim.PrincipalID) idp.Standing {
+			if in != contoso || who != alice {
+				t.Errorf("asked for the standing of %s in %s, want that of %s in %s", who, in, alice, contoso)
+			}
+			return idp.Standing{Groups: []pim.PrincipalID{team, above}, Roles: []pim.RoleID{pim.GlobalReader}}
+		}
+	})
 	provider, config := w.oauth()
 	address, verifier := w.authorize(config)
 	b := w.browser().open(address).signIn("Alice@Contoso.example")
@@ -61,6 +68,11 @@ func TestCodeFlowWithUnmodifiedLibraries(t *testing.T) {
 	if diff := cmp.Diff([]string{string(team), string(above)}, proved.Groups); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
+	place := map[string]any{
+		"groups": []any{string(team), string(above)}, "wids": []any{string(pim.GlobalReader)}, "_claim_names": nil,
+	}
+	wantClaims(t, token.AccessToken, place)
+	wantClaims(t, raw, place)
 	wantClaims(t, token.AccessToken, map[string]any{
 		"aud": w.url, "iss": w.url + "/" + string(contoso) + "/v2.0", "ver": "2.0", "appid": app, "azp": app,
 		"upn": "alice@contoso.example", "unique_name": "alice@contoso.example", "sub": string(alice), "acr": "1",

@@ -4,13 +4,16 @@
 // # What it speaks
 //
 // OpenID Connect Core, OAuth 2.0 with the authorization code and PKCE (S256 is required of everybody), the device code
-// (RFC 8628), client credentials (secret in the form or by HTTP Basic) and rotating refresh tokens; a refresh token
-// that is used twice ends its whole family. Paths are those of Entra, so that its client libraries work unmodified:
+// (RFC 8628), client credentials and rotating refresh tokens; a refresh token that is used twice ends its whole family,
+// and so does revoking it (RFC 7009). Applications prove themselves by a secret (in the form or by HTTP Basic), or by an
+// assertion (RFC 7523) signed with a registered certificate or issued by a trusted issuer. Paths are those of Entra, so
+// that its client libraries work unmodified:
 //
-//	/{tenant}/oauth2/v2.0/authorize, token, devicecode, logout
+//	/{tenant}/oauth2/v2.0/authorize, token, devicecode, logout, revoke
 //	/{tenant}/v2.0/.well-known/openid-configuration, /{tenant}/.well-known/openid-configuration
 //	/{tenant}/discovery/v2.0/keys
 //	/{tenant}/discovery/instance, /{tenant}/userrealm/{upn}, /metadata/endpoints
+//	/oidc/userinfo, /{tenant}/openid/userinfo
 //
 // where {tenant} is a tenant's id, its domain, or "common" or "organizations", which leave it to the person's name.
 // The default tenant is also at /.well-known/openid-configuration and /oauth2/authorize, token, devicecode, keys and
@@ -36,7 +39,7 @@
 // Accounts and credentials are the directory's. Sign-ins in progress, sessions, codes, device codes and refresh tokens
 // are in the store's vault, under hashes of their names: who reads the database cannot use them. So they survive a
 // restart and serve many nodes. Vault kinds: idp.interaction, idp.session, idp.code, idp.device, idp.usercode,
-// idp.refresh, idp.decoy.
+// idp.refresh, idp.decoy, idp.assertion.
 package idp
 
 import (
@@ -52,6 +55,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"portcullis/internal/auth"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -62,7 +66,6 @@ type Store interface {
 	Tenants(context.Context) ([]directory.Tenant, error)
 	Objects(context.Context, store.Query) (store.Page[directory.Object], error)
 	ObjectsByID(ctx context.Context, t pim.TenantID, ids []pim.PrincipalID) ([]directory.Object, error)
-	GroupsAbove(ctx context.Context, t pim.TenantID, member pim.PrincipalID) ([]directory.Link, error)
 	Credential(ctx context.Context, t pim.TenantID, principal pim.PrincipalID) (directory.Credential, error)
 	ReplaceCredential(ctx context.Context, before, after directory.Credential) error
 	store.Vault
@@ -83,8 +86,12 @@ type Options struct {
 	DefaultTenant pim.TenantID
 	// Sample also admits the password grant, and 123456 as a one-time code in it. For trying out only.
 	Sample bool
-	// Groups puts the ids of a person's groups into their tokens.
-	Groups bool
+	// Standing tells which groups a person is in and which directory roles they hold everywhere, both by PIM's time and at
+	// once, for their tokens to say so. Nil: tokens say nothing of either.
+	Standing func(pim.TenantID, pim.PrincipalID) Standing
+	// Issuers fetches the keys of the issuers whose tokens applications prove themselves by; nil: one that follows no
+	// redirects, with a time-out of 5 s.
+	Issuers *http.Client
 	// MFAAge is how long ago a second factor may have been proved to count for a new demand: 30 min when zero. It must
 	// not exceed what the verifier takes for fresh, or clients would step up in vain.
 	MFAAge time.Duration
@@ -117,6 +124,9 @@ type Provider struct {
 	polls   *meter
 	guesses *meter
 	pages   *pages
+	trusted *trusted
+	// own verifies the tokens that this provider issued.
+	own *auth.Verifier
 }
 
 // New makes a provider and, at the first start, its signing key. The error says which option is wrong, or why the keys
@@ -146,6 +156,10 @@ func New(o Options) (*Provider, error) {
 	if p.ring, err = newKeyRing(o); err != nil {
 		return nil, err
 	}
+	p.trusted = &trusted{client: o.Issuers, now: o.Now}
+	if err := p.trustItself(); err != nil {
+		return nil, err
+	}
 	p.slots = make(chan struct{}, o.HashSlots)
 	// Half the interval, so that a device whose clock jitters is not slowed down.
 	p.polls = newMeter(o.DeviceInterval/2, 1, o.Now)
@@ -159,6 +173,7 @@ func New(o Options) (*Provider, error) {
 		Token:               op.NewEndpoint(pathToken),
 		DeviceAuthorization: op.NewEndpoint(pathDeviceCode),
 		JwksURI:             op.NewEndpoint(pathKeys),
+		Revocation:          op.NewEndpoint(pathRevoke),
 	}, op.WithServerCORSOptions(nil))
 	return p, nil
 }
@@ -180,6 +195,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.HashSlots <= 0 {
 		o.HashSlots = max(2, runtime.GOMAXPROCS(0))
+	}
+	if o.Issuers == nil {
+		o.Issuers = &http.Client{Timeout: 5 * time.Second, CheckRedirect: noRedirects}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -41,6 +41,9 @@ func TestSecrets(t *testing.T) {
 	if h := idp.HashSecret(secret); !idp.VerifySecret(h, secret) || idp.VerifySecret(h, secret+"x") || strings.Contains(h, secret) {
 		t.Error("a secret's hash does not tell it from others")
 	}
+	if two := idp.HashSecret("another") + " " + idp.HashSecret(secret); !idp.VerifySecret(two, secret) || idp.VerifySecret(two, "third") {
+		t.Error("of two secrets not both are right, or a third one is")
+	}
 	if idp.VerifySecret("", "") || idp.VerifySecret(idp.HashSecret(""), "") {
 		t.Error("an empty secret proves something")
 	}

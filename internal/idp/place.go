@@ -19,6 +19,7 @@ const (
 	pathToken      = "/token"
 	pathDeviceCode = "/devicecode"
 	pathKeys       = "/keys"
+	pathRevoke     = "/revoke"
 	pathDiscovery  = "/.well-known/openid-configuration"
 )
 
@@ -85,6 +86,8 @@ func find(path string) (target, bool) {
 		return target{serve: (*Provider).metadata, anywhere: true}, true
 	case "oauth2/keys":
 		return target{library: pathKeys}, true
+	case "oidc/userinfo":
+		return target{serve: (*Provider).userInfo, anywhere: true}, true
 	}
 	if t, ok := tenantTarget(lower, parts[len(parts)-1]); ok {
 		return t, true
@@ -109,8 +112,12 @@ func tenantTarget(rest, last string) (target, bool) {
 		return target{library: pathDeviceCode}, true
 	case "oauth2/v2.0/logout", "oauth2/logout":
 		return target{serve: (*Provider).logout}, true
+	case "oauth2/v2.0/revoke", "oauth2/revoke":
+		return target{library: pathRevoke}, true
 	case "discovery/v2.0/keys":
 		return target{library: pathKeys}, true
+	case "openid/userinfo":
+		return target{serve: (*Provider).userInfo, anywhere: true}, true
 	case "v2.0/.well-known/openid-configuration", ".well-known/openid-configuration":
 		return target{library: pathDiscovery}, true
 	case "discovery/instance":
@@ -168,7 +175,7 @@ func (p *Provider) serveLibrary(w http.ResponseWriter, r *http.Request, t target
 		p.library.ServeHTTP(screen, r)
 		screen.finish(p, r)
 		return
-	case pathToken, pathDeviceCode:
+	case pathToken, pathDeviceCode, pathRevoke:
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			writeOAuthError(w, http.StatusMethodNotAllowed, "invalid_request", "The request must be a POST.")

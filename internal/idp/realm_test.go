@@ -37,7 +37,7 @@ func TestDiscovery(t *testing.T) {
 			"jwks_uri":                      w.url + base + "/discovery/v2.0/keys",
 			"subject_types_supported":       []any{"public"}, "response_types_supported": []any{"code"},
 			"id_token_signing_alg_values_supported": []any{"RS256"}, "code_challenge_methods_supported": []any{"S256"},
-			"token_endpoint_auth_methods_supported": []any{"client_secret_post", "client_secret_basic", "none"},
+			"token_endpoint_auth_methods_supported": []any{"client_secret_post", "client_secret_basic", "private_key_jwt", "none"},
 		} {
 			if diff := cmp.Diff(want, m[name]); diff != "" {
 				t.Errorf("%s %d: %s (-want +got):\n%s", path, status, name, diff)

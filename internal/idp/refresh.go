@@ -49,7 +49,7 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, oidc.ErrInvalidGrant().WithDescription("The refresh token belongs to another application.")
 	}
 	if had.Value.Proved && !c.proved {
-		return nil, invalidClient("The application must prove itself with its secret.")
+		return nil, invalidClient("The application must prove itself.")
 	}
 	if subtle.ConstantTimeCompare([]byte(hashed(secret)), []byte(had.Value.Secret)) != 1 {
 		if err := drop(ctx, s.Store, kindRefresh, family); err != nil {
@@ -68,6 +68,28 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, err
 	}
 	return op.NewResponse(t), nil
+}
+
+// Revocation ends the family of a refresh token (RFC 7009). One that is not known is as good as revoked. Access tokens
+// cannot be called back, and end soon.
+func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {
+	family, secret, _ := strings.Cut(r.Data.Token, ".")
+	had, err := get[refreshState](ctx, s.Store, kindRefresh, family, s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return op.NewResponse(struct{}{}), nil
+	}
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	c, g := r.Client.(*client), had.Value.Grant
+	if g.Client != c.GetID() || !s.tenantFits(ctx, g) || had.Value.Proved && !c.proved ||
+		subtle.ConstantTimeCompare([]byte(hashed(secret)), []byte(had.Value.Secret)) != 1 {
+		return nil, oidc.ErrInvalidGrant().WithDescription("The refresh token belongs to another application, or was used already.")
+	}
+	if err := drop(ctx, s.Store, kindRefresh, family); err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return op.NewResponse(struct{}{}), nil
 }
 
 // rotate replaces a family's token.

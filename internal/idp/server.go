@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"portcullis/internal/auth"
 	"portcullis/internal/store"
 )
 
@@ -35,24 +37,29 @@ func (s *server) Discovery(ctx context.Context, _ *op.Request[struct{}]) (*op.Re
 	at := placeOf(ctx)
 	d := &oidc.DiscoveryConfiguration{
 		// Entra's clients know that the real tenant takes this text's place.
-		Issuer:                            at.origin + "/{tenantid}/v2.0",
-		AuthorizationEndpoint:             at.base() + "/oauth2/v2.0/authorize",
-		TokenEndpoint:                     at.base() + "/oauth2/v2.0/token",
-		DeviceAuthorizationEndpoint:       at.base() + "/oauth2/v2.0/devicecode",
-		EndSessionEndpoint:                at.base() + "/oauth2/v2.0/logout",
-		JwksURI:                           at.base() + "/discovery/v2.0/keys",
-		ScopesSupported:                   []string{scopeOpenID, "profile", "email", scopeOffline},
-		ResponseTypesSupported:            []string{string(oidc.ResponseTypeCode)},
-		ResponseModesSupported:            []string{"query", "fragment", "form_post"},
-		GrantTypesSupported:               (&client{}).GrantTypes(),
-		SubjectTypesSupported:             []string{"public"},
-		IDTokenSigningAlgValuesSupported:  []string{"RS256"},
-		TokenEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodPost, oidc.AuthMethodBasic, oidc.AuthMethodNone},
-		ACRValuesSupported:                []string{methodMFA, "c1", "c2", "c3"},
-		ClaimsParameterSupported:          true,
+		Issuer:                           at.origin + "/{tenantid}/v2.0",
+		AuthorizationEndpoint:            at.base() + "/oauth2/v2.0/authorize",
+		TokenEndpoint:                    at.base() + "/oauth2/v2.0/token",
+		DeviceAuthorizationEndpoint:      at.base() + "/oauth2/v2.0/devicecode",
+		EndSessionEndpoint:               at.base() + "/oauth2/v2.0/logout",
+		JwksURI:                          at.base() + "/discovery/v2.0/keys",
+		UserinfoEndpoint:                 at.origin + "/oidc/userinfo",
+		RevocationEndpoint:               at.base() + "/oauth2/v2.0/revoke",
+		ScopesSupported:                  []string{scopeOpenID, "profile", "email", scopeOffline},
+		ResponseTypesSupported:           []string{string(oidc.ResponseTypeCode)},
+		ResponseModesSupported:           []string{"query", "fragment", "form_post"},
+		GrantTypesSupported:              (&client{}).GrantTypes(),
+		SubjectTypesSupported:            []string{"public"},
+		IDTokenSigningAlgValuesSupported: []string{"RS256"},
+		TokenEndpointAuthMethodsSupported: []oidc.AuthMethod{
+			oidc.AuthMethodPost, oidc.AuthMethodBasic, oidc.AuthMethodPrivateKeyJWT, oidc.AuthMethodNone,
+		},
+		TokenEndpointAuthSigningAlgValuesSupported: assertionAlgorithmNames(),
+		ACRValuesSupported:                         []string{methodMFA, "c1", "c2", "c3"},
+		ClaimsParameterSupported:                   true,
 		ClaimsSupported: []string{
 			"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "acrs", "amr", "nonce", "oid", "tid", "name",
-			"preferred_username", "email",
+			"preferred_username", "email", "groups", "wids",
 		},
 		CodeChallengeMethodsSupported: []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
 	}
@@ -156,16 +163,21 @@ func (s *server) silently(ctx context.Context, r *op.ClientRequest[oidc.AuthRequ
 	return op.NewRedirect(address), nil
 }
 
-// VerifyClient authenticates an application by its secret, or takes it as a public client.
+// VerifyClient authenticates an application by its secret or an assertion, or takes it as a public client.
 func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
-	if r.Data.ClientAssertion != "" {
-		return nil, invalidClient("Client assertions are not supported.")
-	}
-	c, err := s.verifyClient(ctx, r.Data.ClientID, r.Data.ClientSecret)
+	c, err := s.proveClient(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+func (s *server) proveClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (*client, error) {
+	if r.Data.ClientAssertion == "" {
+		return s.verifyClient(ctx, r.Data.ClientID, r.Data.ClientSecret)
+	}
+	asked := s.readScopes(strings.Fields(r.Form.Get("scope")))
+	return s.verifyAssertion(ctx, r.Data.ClientID, r.Data.ClientAssertion, asked.resource)
 }
 
 func (p *Provider) verifyClient(ctx context.Context, id, secret string) (*client, error) {
@@ -178,7 +190,7 @@ func (p *Provider) verifyClient(ctx context.Context, id, secret string) (*client
 	}
 	if secret == "" {
 		if !list[0].public() {
-			return nil, invalidClient("The application must prove itself with its secret.")
+			return nil, invalidClient("The application must prove itself.")
 		}
 		return list[0], nil
 	}
@@ -273,7 +285,7 @@ func (s *server) respond(ctx context.Context, c *client, g grant, scopes []strin
 // issue is respond for those who write the answer themselves. The application is that of the person's own tenant,
 // whose permissions are the bound.
 func (p *Provider) issue(ctx context.Context, c *client, g grant, scopes []string, family string) (tokens, error) {
-	proved := c.proved && c.object.Tenant == g.Tenant
+	proved, signed := c.proved && c.object.Tenant == g.Tenant, c.signed
 	c, err := p.app(ctx, g.Tenant, g.Client)
 	if errors.Is(err, store.ErrNotFound) {
 		return tokens{}, oidc.ErrInvalidGrant().WithDescription("The application is not known in the person's organisation.")
@@ -281,8 +293,9 @@ func (p *Provider) issue(ctx context.Context, c *client, g grant, scopes []strin
 	if err != nil {
 		return tokens{}, p.fault(ctx, err)
 	}
-	if c.proved = proved; !proved && !c.public() {
-		return tokens{}, invalidClient("The application must prove itself with its secret.")
+	c.proved, c.signed = proved, signed && proved
+	if !proved && !c.public() {
+		return tokens{}, invalidClient("The application must prove itself.")
 	}
 	t, w, err := p.personTokens(ctx, c, g, scopes)
 	if err != nil {
@@ -314,7 +327,7 @@ func (p *Provider) fault(ctx context.Context, err error) error {
 
 // statusOf is the status of a fault.
 func statusOf(err error) int {
-	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, errBusy) {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, errBusy) {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

@@ -61,14 +61,15 @@ type accessClaims struct {
 	AppID   string `json:"appid"`
 	Party   string `json:"azp"`
 	AppName string `json:"app_displayname,omitempty"`
-	// PartyACR is how the application proved itself: "0" not at all, "1" by its secret.
+	// PartyACR is how the application proved itself: "0" not at all, "1" by a secret, "2" by a certificate or another
+	// issuer's token.
 	PartyACR string   `json:"azpacr"`
 	Type     string   `json:"idtyp"`
 	Scp      string   `json:"scp,omitempty"`
 	Roles    []string `json:"roles,omitempty"`
 	UPN      string   `json:"upn,omitempty"`
 	Unique   string   `json:"unique_name,omitempty"`
-	Groups   []string `json:"groups,omitempty"`
+	standingClaims
 }
 
 // idClaims are those of an ID token (OpenID Connect Core §2).
@@ -80,6 +81,7 @@ type idClaims struct {
 	Email     string `json:"email,omitempty"`
 	GivenName string `json:"given_name,omitempty"`
 	Family    string `json:"family_name,omitempty"`
+	standingClaims
 }
 
 // grant is what a person's sign-in through an application gave, before it is turned into tokens.
@@ -104,7 +106,7 @@ func (p *Provider) appTokens(ctx context.Context, c *client, scopes []string) (t
 	a := accessClaims{
 		registered: p.register(ctx, o, w.resource, string(o.ID)),
 		AppID:      o.App.ClientID, Party: o.App.ClientID, AppName: o.DisplayName,
-		PartyACR: "1", Type: "app", Roles: o.App.Permissions,
+		PartyACR: acrOf(c), Type: "app", Roles: o.App.Permissions,
 	}
 	access, err := p.sign(ctx, a)
 	if err != nil {
@@ -133,15 +135,12 @@ func (p *Provider) personTokens(ctx context.Context, c *client, g grant, scopes 
 		return tokens{}, w, err
 	}
 	scp, told := w.grants(c.object.App.Permissions)
-	present := presenceOf(o, g.Proof)
 	a := accessClaims{
-		registered: p.register(ctx, o, w.resource, string(o.ID)), presence: present,
+		registered: p.register(ctx, o, w.resource, string(o.ID)), presence: presenceOf(o, g.Proof),
 		AppID: c.GetID(), Party: c.GetID(), AppName: c.object.DisplayName, PartyACR: acrOf(c),
 		Type: "user", Scp: strings.Join(scp, " "), UPN: o.User.PrincipalName, Unique: o.User.PrincipalName,
 	}
-	if a.Groups, err = p.groupsOf(ctx, o); err != nil {
-		return tokens{}, w, err
-	}
+	a.standingClaims = p.standingOf(ctx, o)
 	access, err := p.sign(ctx, a)
 	if err != nil {
 		return tokens{}, w, err
@@ -149,21 +148,21 @@ func (p *Provider) personTokens(ctx context.Context, c *client, g grant, scopes 
 	t := p.answer(access)
 	t.Scope, t.ClientInfo = strings.Join(told, " "), clientInfo(o)
 	if w.openID {
-		t.IDToken, err = p.idToken(ctx, c, o, g, present, access)
+		t.IDToken, err = p.idToken(ctx, c, o, g, a, access)
 	}
 	return t, w, err
 }
 
 func (p *Provider) idToken(
-	ctx context.Context, c *client, o directory.Object, g grant, present presence, access string,
+	ctx context.Context, c *client, o directory.Object, g grant, a accessClaims, access string,
 ) (string, error) {
 	hash, err := oidc.ClaimHash(access, jose.RS256)
 	if err != nil {
 		return "", fmt.Errorf("hash of the access token: %w", err)
 	}
 	return p.sign(ctx, idClaims{
-		registered: p.register(ctx, o, c.GetID(), string(o.ID)), presence: present, Nonce: g.Nonce, Hash: hash,
-		Email: o.User.Mail, GivenName: o.User.GivenName, Family: o.User.Surname,
+		registered: p.register(ctx, o, c.GetID(), string(o.ID)), presence: a.presence, standingClaims: a.standingClaims,
+		Nonce: g.Nonce, Hash: hash, Email: o.User.Mail, GivenName: o.User.GivenName, Family: o.User.Surname,
 	})
 }
 
@@ -179,7 +178,10 @@ func presenceOf(o directory.Object, proved proof) presence {
 }
 
 func acrOf(c *client) string {
-	if c.proved {
+	switch {
+	case c.signed:
+		return "2"
+	case c.proved:
 		return "1"
 	}
 	return "0"
@@ -221,43 +223,6 @@ func clientInfo(o directory.Object) string {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// maxGroups is how many groups a token tells, as with Entra: a person with more has none in it, and the directory is
-// asked.
-const maxGroups = 200
-
-// groupsOf lists the groups that a person is in now, directly and through others.
-func (p *Provider) groupsOf(ctx context.Context, o directory.Object) ([]string, error) {
-	if !p.Groups {
-		return nil, nil
-	}
-	links, err := p.Store.GroupsAbove(ctx, o.Tenant, o.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read the groups of a person: %w", err)
-	}
-	now := p.Now()
-	above := map[pim.PrincipalID][]pim.PrincipalID{}
-	for _, l := range links {
-		if l.During.Contains(now) {
-			above[l.To] = append(above[l.To], l.From)
-		}
-	}
-	seen := map[pim.PrincipalID]bool{}
-	var list []string
-	for next := []pim.PrincipalID{o.ID}; len(next) > 0; next = next[1:] {
-		for _, group := range above[next[0]] {
-			if !seen[group] {
-				seen[group] = true
-				list = append(list, string(group))
-				next = append(next, group)
-			}
-		}
-	}
-	if len(list) > maxGroups {
-		return nil, nil
-	}
-	return list, nil
 }
 
 // invalidGrant turns a refused person into the answer of the token endpoint.

@@ -19,6 +19,7 @@ const (
 	kindUserCode    = "idp.usercode"
 	kindRefresh     = "idp.refresh"
 	kindDecoy       = "idp.decoy"
+	kindAssertion   = "idp.assertion"
 )
 
 const (

@@ -39,7 +39,6 @@ const (
 	frank pim.PrincipalID = "bbbbbbbb-0000-4000-8000-000000000001" // belongs to fabrikam
 	team  pim.PrincipalID = "aaaaaaaa-0000-4000-8000-000000000011"
 	above pim.PrincipalID = "aaaaaaaa-0000-4000-8000-000000000012"
-	gone  pim.PrincipalID = "aaaaaaaa-0000-4000-8000-000000000013" // has alice no more
 
 	appObject pim.PrincipalID = "aaaaaaaa-0000-4000-8000-000000000021"
 	webObject pim.PrincipalID = "aaaaaaaa-0000-4000-8000-000000000022"
@@ -181,18 +180,6 @@ func (w *world) fill() {
 	application(fabrikam, "bbbbbbbb-0000-4000-8000-000000000022", directory.App{
 		ClientID: foreign, LoopbackRedirects: true, Permissions: permissions,
 	}, "foreign")
-	for _, g := range []pim.PrincipalID{team, above, gone} {
-		all.Objects = append(all.Objects, directory.Object{
-			Tenant: contoso, ID: g, Kind: directory.KindGroup, DisplayName: "Group", Enabled: true, Group: &directory.Group{},
-		})
-	}
-	for _, l := range [][2]pim.PrincipalID{{team, alice}, {above, team}, {team, above}, {gone, alice}} {
-		link := directory.Link{Tenant: contoso, Relation: directory.MemberOf, From: l[0], To: l[1]}
-		if l[0] == gone {
-			link.During.End = born.Add(time.Minute)
-		}
-		all.Links = append(all.Links, link)
-	}
 	w.commit(all)
 }
 
