@@ -30,6 +30,7 @@ const allowedImports = `
 	config:
 	telemetry:
 	client:
+	client/provision:
 	localpg:
 	catalog:
 
@@ -52,9 +53,11 @@ const allowedImports = `
 	auth:               pim directory
 	idp:                pim directory store auth
 	api/odata:
+	api/edm:
 	api:                CORE directory access store auth app api/odata
-	api/graph:          CORE directory catalog store app auth api api/odata
+	api/graph:          CORE directory catalog store app auth api api/odata api/edm
 	api/native:         CORE access store app auth api api/odata
+	api/scim:           CORE directory store app auth api
 
 	# The wiring.
 	server:             ALL
@@ -66,15 +69,17 @@ const allowedImports = `
 	store/storetest:       CORE directory store
 	connector/connectortest: connector
 	localpg/localpgtest:   localpg
+	notify/mailpittest:
 	client/clienttest:
-	api/schematest:
+	api/schematest:        api/edm
 	test/bench:            ALL TESTS
+	test/clients/terraform: sample
 `
 
 // CORE may look at no clock and import only coreImports; TESTS are those that no product code imports.
 var (
 	core  = []string{"schedule", "policy", "pim", "alert"}
-	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "api/schematest", "client/clienttest"}
+	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "client/clienttest"}
 )
 
 // coreImports are the packages of the standard library that keep what they are told: no I/O, no clock of their own, no randomness,
@@ -95,7 +100,7 @@ var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep"
 var machineNames = []string{"Local", "LoadLocation"}
 
 // sharedByDialects are the packages under internal/api that are no dialect.
-var sharedByDialects = []string{"odata", "schematest"}
+var sharedByDialects = []string{"odata", "edm", "schematest"}
 
 const module = "portcullis/"
 

@@ -15,6 +15,7 @@ import (
 
 // activation is what activating asks for.
 type activation struct {
+	side
 	role, length, reason, ticket, scope, start string
 	noWait                                     bool
 	limit                                      time.Duration
@@ -33,19 +34,22 @@ func activateCommand() *cobra.Command {
 	var o connection
 	var a activation
 	cmd := o.command(&cobra.Command{
-		Use:   "activate ROLE",
-		Short: "Activate a role that you are eligible for",
-		Long: `Activate a role that you are eligible for, by its name or id, for a reason and a bounded time.
+		Use:   "activate ROLE | --group GROUP [--owner]",
+		Short: "Activate a role, or membership of a group, that you are eligible for",
+		Long: `Activate a role that you are eligible for, by its name or id, for a reason and a bounded time; with --group,
+membership of a group, and with --owner beside it, ownership.
 
 On a terminal a missing reason is asked for, and a second factor where the role wants one. Where somebody has to
 approve, they are named, and pim waits until they have; end it with Ctrl-C, the request goes on. Once the role is
 active, pim shows whether the doors that it opens have opened.`,
 		Example: `pim activate "Billing Reader" --for 2h --reason "Month end"
 pim activate "Groups Administrator" --scope /administrativeUnits/ID --ticket 4711
-pim activate "Reports Reader" --start 22:00 --no-wait`,
-		Args: exactly("ROLE"),
+pim activate "Reports Reader" --start 22:00 --no-wait
+pim activate --group "Project Kestrel" --for 2h --reason "Stocktaking"`,
 		RunE: o.run(func(ctx context.Context, s *session, args []string) error {
-			a.role = args[0]
+			if a.group == "" {
+				a.role = args[0]
+			}
 			return s.activate(ctx, a)
 		}),
 		ValidArgsFunction: o.completeRoles("eligible"),
@@ -56,8 +60,19 @@ pim activate "Reports Reader" --start 22:00 --no-wait`,
 	f.StringVar(&a.ticket, "ticket", "", "number of a ticket")
 	f.StringVar(&a.scope, "scope", "", "where: / or /administrativeUnits/ID; default: where you are eligible")
 	f.StringVar(&a.start, "start", "", "when: 15:04, \"2006-01-02 15:04\", +30m; default: now")
+	a.flags(cmd, "ROLE")
 	waiting(cmd, &a.noWait, &a.limit, 15*time.Minute)
 	return cmd
+}
+
+// chosen is what is to be activated, and where.
+func (a activation) chosen(eligible []client.Grant) (client.Grant, string, error) {
+	if a.group != "" {
+		g, err := a.choose(eligible, "you are not eligible to be")
+		return g, g.ScopeID, err
+	}
+	roles := slices.DeleteFunc(eligible, func(g client.Grant) bool { return g.OfGroup })
+	return choose(roles, a.role, a.scope, "you are not eligible for")
 }
 
 func (s *session) activate(ctx context.Context, a activation) error {
@@ -65,15 +80,15 @@ func (s *session) activate(ctx context.Context, a activation) error {
 	if err != nil {
 		return err
 	}
-	eligible, err := s.Eligible(ctx)
+	eligible, err := s.eligible(ctx)
 	if err != nil {
 		return err
 	}
-	role, scope, err := choose(eligible, a.role, a.scope, "you are not eligible for")
+	role, scope, err := a.chosen(eligible)
 	if err != nil {
 		return err
 	}
-	rules, err := s.allowed(ctx, role.RoleID)
+	rules, err := s.allowed(ctx, role.Kind(client.Assignment), role.RoleID, scope)
 	if err != nil {
 		return err
 	}
@@ -85,7 +100,7 @@ func (s *session) activate(ctx context.Context, a activation) error {
 	}
 	var made client.Request
 	err = s.stepping(ctx, func() error {
-		made, err = s.Submit(ctx, client.Assignment, ask)
+		made, err = s.Submit(ctx, role.Kind(client.Assignment), ask)
 		return err
 	})
 	if err != nil {
@@ -185,6 +200,13 @@ func (s *session) activated(ctx context.Context, r client.Request, rules client.
 		view.Approvers = s.approvers(ctx, rules)
 		s.note("%s is asked for with request %s.", bold(view.Role), r.ID)
 		s.note("It must be approved by %s.", strings.Join(view.Approvers, ", and then by "))
+		var err error
+		if view.WaitsFor, err = s.waitsFor(ctx, r); err != nil {
+			return err
+		}
+		if len(view.WaitsFor) > 0 {
+			s.note("It waits for: %s", fewNames(view.WaitsFor))
+		}
 	}
 	if a.noWait {
 		return s.tellActivation(ctx, view)
@@ -202,7 +224,6 @@ func (s *session) activated(ctx context.Context, r client.Request, rules client.
 		if err != nil {
 			return err
 		}
-		decided.Kind = client.Assignment
 		approvers := view.Approvers
 		view = viewRequest(decided)
 		view.Approvers = approvers
@@ -253,7 +274,7 @@ func (s *session) turnedDown(ctx context.Context, r client.Request) error {
 	if why == "" {
 		why = "the request ended as " + r.Status
 	}
-	if steps, err := s.Approval(ctx, r.ID); err == nil {
+	if steps, err := s.Approval(ctx, r.Kind, r.ID); err == nil {
 		for _, step := range steps {
 			if step.Result == "Denied" && step.By != nil {
 				why += " by " + step.By.Name
@@ -283,7 +304,7 @@ func (s *session) doorsOpen(ctx context.Context, schedule string, limit time.Dur
 // tellActivation shows what there is of an activation now.
 func (s *session) tellActivation(ctx context.Context, v requestView) error {
 	if v.Status == "Provisioned" {
-		active, err := s.Active(ctx)
+		active, err := s.active(ctx)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (s *session) decide(ctx context.Context, id string, approve bool, reason st
 		s.note("Reason given: %s", first(v.Reason, "none"))
 		reason = s.ask(fmt.Sprintf("Why do you %s?", verb(approve)))
 	}
-	err = s.stepping(ctx, func() error { return s.Decide(ctx, first(r.ApprovalID, r.ID), step.ID, approve, reason) })
+	err = s.stepping(ctx, func() error { return s.Decide(ctx, r.Kind, first(r.ApprovalID, r.ID), step.ID, approve, reason) })
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "InvalidRequest" {
 		return refused("Give one with --reason.", "%s", e.Message)
 	}
@@ -76,7 +76,7 @@ func forLength(iso string) string {
 
 // openStep is the stage that waits for the person.
 func (s *session) openStep(ctx context.Context, r client.Request) (client.Step, error) {
-	steps, err := s.Approval(ctx, first(r.ApprovalID, r.ID))
+	steps, err := s.Approval(ctx, r.Kind, first(r.ApprovalID, r.ID))
 	if err != nil {
 		return client.Step{}, err
 	}

@@ -15,6 +15,7 @@ import (
 
 // giving is what an administrator gives or takes.
 type giving struct {
+	side
 	principal, role                             string
 	eligible, active, permanent, remove         bool
 	length, until, start, scope, reason, ticket string
@@ -25,27 +26,32 @@ func assignCommand() *cobra.Command {
 	var o connection
 	var g giving
 	cmd := o.command(&cobra.Command{
-		Use:   "assign PRINCIPAL ROLE --eligible|--active",
+		Use:   "assign PRINCIPAL ROLE|--group GROUP --eligible|--active",
 		Short: "Make somebody eligible for a role, give them the role, or take it away",
 		Long: `Make a person, a group or an application eligible for a role, or give it to them without activating; with --remove
-take that away. The principal is an id, a user principal name or a display name; the role an id or a display name.
+take that away. The principal is an id, a user principal name or a display name; the role an id or a display name. With
+--group in place of the role it is membership of a group, and with --owner beside it, ownership.
 
 Without an end it lasts as long as the role's rules allow.`,
 		Example: `pim assign amira@example.com "Billing Reader" --eligible --for 180d --reason "Payroll team"
 pim assign "Service Desk" "Helpdesk Administrator" --eligible --permanent
 pim assign amira@example.com "Billing Reader" --eligible --remove`,
-		Args: alone(alone(func(cmd *cobra.Command, args []string) error {
+		Args: alone(alone(func(*cobra.Command, []string) error {
 			if !g.eligible && !g.active {
 				return usagef("say whether they are to be --eligible for the role or to have it --active")
 			}
-			return exactly("PRINCIPAL", "ROLE")(cmd, args)
+			return nil
 		}, "eligible", "active"), "for", "until", "permanent", "remove"),
 		RunE: o.run(func(ctx context.Context, s *session, args []string) error {
-			g.principal, g.role = args[0], args[1]
+			g.principal = args[0]
+			if g.group == "" {
+				g.role = args[1]
+			}
 			return s.assign(ctx, g)
 		}),
 	})
 	f := cmd.Flags()
+	g.flags(cmd, "PRINCIPAL", "ROLE")
 	f.BoolVar(&g.eligible, "eligible", false, "they may activate the role")
 	f.BoolVar(&g.active, "active", false, "they have the role without activating")
 	f.BoolVar(&g.remove, "remove", false, "take it away")
@@ -60,10 +66,21 @@ pim assign amira@example.com "Billing Reader" --eligible --remove`,
 }
 
 func (g giving) kind() client.Kind {
+	kind := client.Assignment
 	if g.eligible {
-		return client.Eligibility
+		kind = client.Eligibility
 	}
-	return client.Assignment
+	return client.Grant{OfGroup: g.group != ""}.Kind(kind)
+}
+
+// given is the role that is given, and where: of a group its side.
+func (s *session) given(ctx context.Context, g giving) (role client.Object, scope *client.Object, err error) {
+	if g.group == "" {
+		role, err = s.roleNamed(ctx, g.role)
+		return role, nil, err
+	}
+	group, err := s.groupNamed(ctx, g.group)
+	return client.Object{ID: g.side.role(), Name: map[bool]string{true: "Owner", false: "Member"}[g.owner]}, &group, err
 }
 
 func (g giving) schedule(now time.Time) (*client.Schedule, error) {
@@ -108,9 +125,12 @@ func (s *session) assign(ctx context.Context, g giving) error {
 	if err != nil {
 		return err
 	}
-	role, err := s.roleNamed(ctx, g.role)
+	role, scope, err := s.given(ctx, g)
 	if err != nil {
 		return err
+	}
+	if scope != nil {
+		g.scope = scope.ID
 	}
 	s.needs(g.active && !g.remove, &g.reason, "Why does "+who.Name+" get "+role.Name+"?")
 	ask := client.Ask{
@@ -128,7 +148,7 @@ func (s *session) assign(ctx context.Context, g giving) error {
 	if err != nil {
 		return err
 	}
-	made.Role, made.Principal = &role, &who
+	made.Role, made.Principal, made.Scope = &role, &who, scope
 	return s.tellAssignment(viewRequest(made), g)
 }
 

@@ -24,7 +24,7 @@ func (o *connection) completeRoles(state string) cobra.CompletionFunc {
 		}
 		var names []cobra.Completion
 		for _, v := range list {
-			if v.State == state && !slices.Contains(names, v.Role) {
+			if v.State == state && !v.Group && !slices.Contains(names, v.Role) {
 				names = append(names, v.Role)
 			}
 		}

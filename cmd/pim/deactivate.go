@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,44 +14,55 @@ import (
 // deactivateCommand ends an activation before its time.
 func deactivateCommand() *cobra.Command {
 	var o connection
+	var of side
 	var scope, reason string
 	var noWait bool
 	var limit time.Duration
 	cmd := o.command(&cobra.Command{
-		Use:     "deactivate ROLE",
-		Short:   "End an activation before its time",
-		Long:    "End an activation before its time. You stay eligible. Something active stays so for at least five minutes.",
-		Example: `pim deactivate "Billing Reader"`,
-		Args:    exactly("ROLE"),
+		Use:   "deactivate ROLE | --group GROUP [--owner]",
+		Short: "End an activation before its time",
+		Long:  "End an activation before its time. You stay eligible. Something active stays so for at least five minutes.",
+		Example: `pim deactivate "Billing Reader"
+pim deactivate --group "Project Kestrel"`,
 		RunE: o.run(func(ctx context.Context, s *session, args []string) error {
-			return s.deactivate(ctx, args[0], scope, reason, noWait, limit)
+			role := ""
+			if of.group == "" {
+				role = args[0]
+			}
+			return s.deactivate(ctx, of, role, scope, reason, noWait, limit)
 		}),
 		ValidArgsFunction: o.completeRoles("active"),
 	})
 	cmd.Flags().StringVar(&scope, "scope", "", "where, if it is active at several scopes")
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
+	of.flags(cmd, "ROLE")
 	waiting(cmd, &noWait, &limit, 30*time.Second)
 	return cmd
 }
 
-func (s *session) deactivate(ctx context.Context, role, scope, reason string, noWait bool, limit time.Duration) error {
-	active, err := s.Active(ctx)
+func (s *session) deactivate(ctx context.Context, of side, role, scope, reason string, noWait bool, limit time.Duration) error {
+	active, err := s.active(ctx)
 	if err != nil {
 		return err
 	}
 	var mine []client.Grant
 	for _, g := range active {
-		if g.Activated() && g.MemberType != "Group" {
+		if g.Activated() && !strings.EqualFold(g.MemberType, "Group") && g.OfGroup == (of.group != "") {
 			mine = append(mine, g)
 		}
 	}
-	g, _, err := choose(mine, role, scope, "you have not activated")
+	var g client.Grant
+	if of.group != "" {
+		g, err = of.choose(mine, "you have not activated being")
+	} else {
+		g, _, err = choose(mine, role, scope, "you have not activated")
+	}
 	if err != nil {
 		return err
 	}
 	var made client.Request
 	err = s.stepping(ctx, func() error {
-		made, err = s.Submit(ctx, client.Assignment, client.Ask{
+		made, err = s.Submit(ctx, g.Kind(client.Assignment), client.Ask{
 			Action: "selfDeactivate", PrincipalID: s.Session().ObjectID, RoleID: g.RoleID, ScopeID: g.ScopeID, Justification: reason,
 		})
 		return err

@@ -17,11 +17,11 @@ const leastOfID = 8
 
 // find reads the request with an id, or the one whose id begins so among those of the views.
 func (s *session) find(ctx context.Context, id string, views ...client.View) (client.Request, error) {
-	kinds := []client.Kind{client.Assignment, client.Eligibility}
+	kinds := kinds(client.Assignment, client.Eligibility)
 	if wholeID.MatchString(id) {
 		for _, k := range kinds {
 			r, err := s.Request(ctx, k, strings.ToLower(id))
-			if e, ok := errors.AsType[*client.Error](err); ok && e.Status == http.StatusNotFound {
+			if e, ok := errors.AsType[*client.Error](err); ok && (e.Status == http.StatusNotFound || k.OfGroup() && e.Status == http.StatusForbidden) {
 				continue
 			}
 			return r, err

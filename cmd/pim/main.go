@@ -76,6 +76,7 @@ func newRoot(p *program) *cobra.Command {
 		newServe(p),
 		newDemo(p),
 		newTenant(p),
+		newSCIM(p),
 		newVersion(p),
 	)
 	root.AddCommand(clientCommands()...) // what people and scripts do with one

@@ -33,11 +33,11 @@ without activating (assigned). "By group" is what you have as a member of a grou
 }
 
 func (s *session) myRoles(ctx context.Context) ([]roleView, error) {
-	active, err := s.Active(ctx)
+	active, err := s.active(ctx)
 	if err != nil {
 		return nil, err
 	}
-	eligible, err := s.Eligible(ctx)
+	eligible, err := s.eligible(ctx)
 	if err != nil {
 		return nil, err
 	}

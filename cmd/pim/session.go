@@ -105,9 +105,13 @@ func (s *session) needs(wanted bool, text *string, question string) {
 	}
 }
 
-// allowed reads what activating a role asks for. Who may not read it finds out by asking for the role.
-func (s *session) allowed(ctx context.Context, role string) (client.Rules, error) {
-	rules, err := s.Rules(ctx, role)
+// allowed reads what activating a role, or a side of a group, asks for. Who may not read it finds out by asking for it.
+func (s *session) allowed(ctx context.Context, k client.Kind, role, scope string) (client.Rules, error) {
+	read := func() (client.Rules, error) { return s.Rules(ctx, role) }
+	if k.OfGroup() {
+		read = func() (client.Rules, error) { return s.GroupRules(ctx, scope, role) }
+	}
+	rules, err := read()
 	if e, ok := errors.AsType[*client.Error](err); ok && (e.Status == 403 || e.Status == 404) {
 		return client.Rules{}, nil
 	}

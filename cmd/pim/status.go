@@ -46,7 +46,7 @@ func (s *session) status(ctx context.Context) error {
 		Account: s.Session().Account, Name: s.Session().Name, Server: s.Server, Holds: []roleView{}, Closing: []doorView{},
 		Waiting: []requestView{},
 	}
-	active, err := s.Active(ctx)
+	active, err := s.active(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,17 @@ func (s *session) status(ctx context.Context) error {
 		held := slices.ContainsFunc(active, func(g client.Grant) bool { return g.ScheduleID() == e.ScheduleID })
 		return held || e.State == "gone"
 	}))
-	pending, err := s.requests(ctx, []client.Kind{client.Assignment, client.Eligibility}, []client.View{client.Mine}, "", 200)
+	pending, err := s.requests(ctx, kinds(client.Assignment, client.Eligibility), []client.View{client.Mine}, "", 200)
 	if err != nil {
 		return err
 	}
 	for _, r := range pending {
 		if r.Pending() || r.In("Granted") {
-			v.Waiting = append(v.Waiting, viewRequest(r))
+			w := viewRequest(r)
+			if w.WaitsFor, err = s.waitsFor(ctx, r); err != nil {
+				return err
+			}
+			v.Waiting = append(v.Waiting, w)
 		}
 	}
 	if s.json {
@@ -108,10 +112,10 @@ func (s *session) showStatus(v statusView) {
 		if r.Status == "Granted" {
 			when = "from " + moment(r.Start, now)
 		}
-		rows = append(rows, []string{r.ID, actionWords(r), r.Role, r.Scope, colouredStatus(r.Status), when})
+		rows = append(rows, []string{r.ID, actionWords(r), r.Role, r.Scope, colouredStatus(r.Status), when, fewNames(r.WaitsFor)})
 	}
 	s.printf("")
-	s.table([]string{"REQUEST", "WHAT", "ROLE", "SCOPE", "STATE", "WHEN"}, rows)
+	s.table([]string{"REQUEST", "WHAT", "ROLE", "SCOPE", "STATE", "WHEN", "WAITS FOR"}, rows)
 }
 
 // statusOf tells everything about one request that the person may know.
@@ -122,18 +126,21 @@ func (s *session) statusOf(ctx context.Context, id string) error {
 	}
 	v := viewRequest(r)
 	if r.ApprovalID != "" {
-		steps, err := s.Approval(ctx, r.ApprovalID)
+		steps, err := s.Approval(ctx, r.Kind, r.ApprovalID)
 		if err := ignoring(err, http.StatusForbidden, http.StatusNotFound); err != nil {
 			return err
 		}
 		v.Stages = viewStages(steps)
 	}
 	if r.Pending() && r.ApprovalID != "" {
-		rules, err := s.allowed(ctx, r.RoleID)
+		rules, err := s.allowed(ctx, r.Kind, r.RoleID, r.ScopeID)
 		if err != nil {
 			return err
 		}
 		v.Approvers = s.approvers(ctx, rules)
+		if v.WaitsFor, err = s.waitsFor(ctx, r); err != nil {
+			return err
+		}
 	}
 	if v.Doors, err = s.doors(ctx, v.ScheduleID); err != nil {
 		return err
@@ -210,6 +217,7 @@ func (s *session) showRequest(v requestView) {
 	if len(v.Approvers) > 0 {
 		add("Approvers", strings.Join(v.Approvers, ", and then "))
 	}
+	add("Waits for", strings.Join(v.WaitsFor, ", "))
 	for _, f := range facts {
 		s.printf("%s%s", faint(f[0])+strings.Repeat(" ", 11-len(f[0])), f[1])
 	}

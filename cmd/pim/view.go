@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"portcullis/internal/client"
@@ -16,6 +17,8 @@ type roleView struct {
 	Role    string `json:"role"`
 	ScopeID string `json:"scopeId"`
 	Scope   string `json:"scope"`
+	// Group says that it is a side of a group: the role is member or owner, the scope the group.
+	Group bool `json:"group"`
 	// State is eligible, active (activated) or assigned (without activating).
 	State      string     `json:"state"`
 	ByGroup    bool       `json:"byGroup"`
@@ -28,7 +31,7 @@ type roleView struct {
 func viewRole(g client.Grant) roleView {
 	v := roleView{
 		RoleID: g.RoleID, Role: nameOf(g.Role, g.RoleID), ScopeID: g.ScopeID, Scope: scopeName(g.ScopeID, g.Scope),
-		State: "eligible", ByGroup: g.MemberType == "Group", Start: utc(g.Start), Until: utc(g.End), ScheduleID: g.ScheduleID(),
+		Group: g.OfGroup, State: "eligible", ByGroup: strings.EqualFold(g.MemberType, "Group"), Start: utc(g.Start), Until: utc(g.End), ScheduleID: g.ScheduleID(),
 	}
 	switch {
 	case g.Activated():
@@ -67,27 +70,29 @@ func viewDoors(list []client.Effect) []doorView {
 type requestView struct {
 	ID string `json:"id"`
 	// Kind is assignment or eligibility.
-	Kind        string      `json:"kind"`
-	Action      string      `json:"action"`
-	Status      string      `json:"status"`
-	RoleID      string      `json:"roleId"`
-	Role        string      `json:"role"`
-	ScopeID     string      `json:"scopeId"`
-	Scope       string      `json:"scope"`
-	PrincipalID string      `json:"principalId"`
-	Principal   string      `json:"principal"`
-	Reason      string      `json:"reason"`
-	Ticket      string      `json:"ticket"`
-	Duration    string      `json:"duration"`
-	Created     time.Time   `json:"created"`
-	Completed   *time.Time  `json:"completed"`
-	Start       *time.Time  `json:"start"`
-	Until       *time.Time  `json:"until"`
-	ScheduleID  string      `json:"scheduleId"`
-	Approvers   []string    `json:"approvers,omitempty"`
-	Stages      []stageView `json:"stages,omitempty"`
-	Doors       []doorView  `json:"doors,omitempty"`
-	Events      []eventView `json:"events,omitempty"`
+	Kind        string     `json:"kind"`
+	Action      string     `json:"action"`
+	Status      string     `json:"status"`
+	RoleID      string     `json:"roleId"`
+	Role        string     `json:"role"`
+	ScopeID     string     `json:"scopeId"`
+	Scope       string     `json:"scope"`
+	PrincipalID string     `json:"principalId"`
+	Principal   string     `json:"principal"`
+	Reason      string     `json:"reason"`
+	Ticket      string     `json:"ticket"`
+	Duration    string     `json:"duration"`
+	Created     time.Time  `json:"created"`
+	Completed   *time.Time `json:"completed"`
+	Start       *time.Time `json:"start"`
+	Until       *time.Time `json:"until"`
+	ScheduleID  string     `json:"scheduleId"`
+	Approvers   []string   `json:"approvers,omitempty"`
+	// WaitsFor are the people who may decide now, by name.
+	WaitsFor []string    `json:"waitsFor,omitempty"`
+	Stages   []stageView `json:"stages,omitempty"`
+	Doors    []doorView  `json:"doors,omitempty"`
+	Events   []eventView `json:"events,omitempty"`
 }
 
 // stageView is one stage of an approval.
@@ -117,7 +122,7 @@ func viewRequest(r client.Request) requestView {
 		Principal: nameOf(r.Principal, r.PrincipalID), Reason: r.Justification, Created: r.Created.UTC(),
 		Completed: utc(r.Completed), ScheduleID: r.TargetID,
 	}
-	if r.Kind == client.Eligibility {
+	if r.Kind == client.Eligibility || r.Kind == client.GroupEligibility {
 		v.Kind = "eligibility"
 	}
 	if r.Ticket != nil {

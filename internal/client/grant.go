@@ -39,6 +39,8 @@ type Grant struct {
 	EligibilityID  string  `json:"roleEligibilityScheduleId"`
 	Role           *Object `json:"roleDefinition"`
 	Scope          *Object `json:"directoryScope"`
+	// OfGroup says that it is a side of a group: the role is member or owner, the scope the group's id.
+	OfGroup bool `json:"-"`
 }
 
 // ScheduleID is the schedule that the grant is an instance of.

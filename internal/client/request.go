@@ -95,24 +95,28 @@ func (r Request) In(statuses ...string) bool {
 	return false
 }
 
-func (k Kind) requests() string { return directory + string(k) + "ScheduleRequests" }
+func (k Kind) requests() string {
+	if k.OfGroup() {
+		return groups + string(k) + "ScheduleRequests"
+	}
+	return directory + string(k) + "ScheduleRequests"
+}
 
-const expandRequest = "roleDefinition($select=id,displayName),principal,directoryScope($select=id,displayName)"
+func (k Kind) expand() string {
+	if k.OfGroup() {
+		return "group($select=id,displayName),principal"
+	}
+	return "roleDefinition($select=id,displayName),principal,directoryScope($select=id,displayName)"
+}
 
 // Submit makes a request. It is never repeated by itself.
 func (c *Client) Submit(ctx context.Context, k Kind, a Ask) (Request, error) {
-	r := Request{}
-	err := c.call(ctx, http.MethodPost, k.requests(), a, &r)
-	r.Kind = k
-	return r, err
+	return c.ask(ctx, http.MethodPost, k.requests(), k, k.body(a))
 }
 
 // Request reads one request that the person may see.
 func (c *Client) Request(ctx context.Context, k Kind, id string) (Request, error) {
-	r := Request{}
-	err := c.call(ctx, http.MethodGet, with(k.requests()+"/"+id, "$expand", expandRequest), nil, &r)
-	r.Kind = k
-	return r, err
+	return c.ask(ctx, http.MethodGet, with(k.requests()+"/"+id, "$expand", k.expand()), k, nil)
 }
 
 // View says whose requests are meant.
@@ -137,12 +141,17 @@ func (c *Client) Requests(ctx context.Context, k Kind, v View, status string, wa
 	if status != "" {
 		filter = "status eq " + text(status)
 	}
-	rows, err := some[Request](ctx, c, with(path, "$filter", filter, "$expand", expandRequest,
+	rows, err := some[groupRequest](ctx, c, with(path, "$filter", filter, "$expand", k.expand(),
 		"$orderby", "createdDateTime desc", "$top", strconv.Itoa(min(wanted, 100))), wanted)
-	for i := range rows {
-		rows[i].Kind = k
+	out := make([]Request, len(rows))
+	for i, r := range rows {
+		out[i] = r.Request
+		if k.OfGroup() {
+			out[i] = r.request()
+		}
+		out[i].Kind = k
 	}
-	return rows, err
+	return out, err
 }
 
 // Cancel withdraws a request.
@@ -162,21 +171,29 @@ type Step struct {
 	By            *Object    `json:"reviewedBy"`
 }
 
+// approvals is where the approvals of requests of a kind are.
+func (k Kind) approvals() string {
+	if k.OfGroup() {
+		return betaGroups + "assignmentApprovals/"
+	}
+	return beta + "roleAssignmentApprovals/"
+}
+
 // Approval reads the stages that a request has to pass.
-func (c *Client) Approval(ctx context.Context, id string) ([]Step, error) {
+func (c *Client) Approval(ctx context.Context, k Kind, id string) ([]Step, error) {
 	var a struct {
 		Steps []Step `json:"steps"`
 	}
-	err := c.call(ctx, http.MethodGet, beta+"roleAssignmentApprovals/"+id, nil, &a)
+	err := c.call(ctx, http.MethodGet, k.approvals()+id, nil, &a)
 	return a.Steps, err
 }
 
 // Decide answers a stage.
-func (c *Client) Decide(ctx context.Context, approval, step string, approve bool, reason string) error {
+func (c *Client) Decide(ctx context.Context, k Kind, approval, step string, approve bool, reason string) error {
 	result := "Deny"
 	if approve {
 		result = "Approve"
 	}
-	return c.call(ctx, http.MethodPatch, beta+"roleAssignmentApprovals/"+approval+"/steps/"+step,
+	return c.call(ctx, http.MethodPatch, k.approvals()+approval+"/steps/"+step,
 		map[string]string{"reviewResult": result, "justification": reason}, nil)
 }

@@ -50,6 +50,10 @@ type rule struct {
 
 // Rules reads what activating a role asks for. A person may read them for roles that concern them.
 func (c *Client) Rules(ctx context.Context, role string) (Rules, error) {
+	return c.rulesBy(ctx, "scopeId eq '/' and scopeType eq 'DirectoryRole' and roleDefinitionId eq "+text(role))
+}
+
+func (c *Client) rulesBy(ctx context.Context, filter string) (Rules, error) {
 	var page struct {
 		Value []struct {
 			Policy struct {
@@ -57,8 +61,7 @@ func (c *Client) Rules(ctx context.Context, role string) (Rules, error) {
 			} `json:"policy"`
 		} `json:"value"`
 	}
-	path := with("/v1.0/policies/roleManagementPolicyAssignments", "$filter",
-		"scopeId eq '/' and scopeType eq 'DirectoryRole' and roleDefinitionId eq "+text(role), "$expand", "policy($expand=rules)")
+	path := with("/v1.0/policies/roleManagementPolicyAssignments", "$filter", filter, "$expand", "policy($expand=rules)")
 	if err := c.call(ctx, http.MethodGet, path, nil, &page); err != nil {
 		return Rules{}, err
 	}

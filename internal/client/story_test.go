@@ -54,17 +54,17 @@ func TestTheMainJob(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != r.ID || list[0].Principal.Name != "Amira Haddad" || list[0].Role.Name != "Payroll Administrator" {
 		t.Fatalf("ana sees %+v, %v", list, err)
 	}
-	steps, err := ana.Approval(ctx, r.ID)
+	steps, err := ana.Approval(ctx, client.Assignment, r.ID)
 	if err != nil || len(steps) != 1 || !steps[0].Mine || steps[0].Status != "InProgress" {
 		t.Fatalf("the approval is %+v, %v", steps, err)
 	}
-	if err := ana.Decide(ctx, r.ID, steps[0].ID, true, ""); codeOf(err) != "InvalidRequest" {
+	if err := ana.Decide(ctx, client.Assignment, r.ID, steps[0].ID, true, ""); codeOf(err) != "InvalidRequest" {
 		t.Errorf("approved without a reason: %v", err)
 	}
-	if err := ana.Decide(ctx, r.ID, steps[0].ID, true, "agreed"); err != nil {
+	if err := ana.Decide(ctx, client.Assignment, r.ID, steps[0].ID, true, "agreed"); err != nil {
 		t.Fatal(err)
 	}
-	if err := ana.Decide(ctx, r.ID, steps[0].ID, true, "agreed"); err == nil || err.(*client.Error).Status != http.StatusConflict { //nolint:errorlint // as it is returned
+	if err := ana.Decide(ctx, client.Assignment, r.ID, steps[0].ID, true, "agreed"); err == nil || err.(*client.Error).Status != http.StatusConflict { //nolint:errorlint // as it is returned
 		t.Errorf("approved twice: %v", err)
 	}
 	held, err := amira.Check(ctx, role, "/")

@@ -103,7 +103,11 @@ func directoryScope(text string) pim.Scope {
 
 // tenant finds a tenant by id or domain; without either it is the oldest.
 func (s *Server) tenant(ctx context.Context, name string) (pim.TenantID, error) {
-	list, err := s.Store.Tenants(ctx)
+	return findTenant(ctx, s.Store, name)
+}
+
+func findTenant(ctx context.Context, st store.Directory, name string) (pim.TenantID, error) {
+	list, err := st.Tenants(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -24,6 +24,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/graph"
 	"portcullis/internal/api/native"
+	"portcullis/internal/api/scim"
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
 	"portcullis/internal/config"
@@ -77,6 +78,7 @@ type Server struct {
 	doors     map[string]connector.Connector
 	closers   []func()
 	worker    *worker.Worker
+	mails     *worker.Mails
 	tenants   map[pim.TenantID]bool
 	manifest  sample.Manifest
 	closing   sync.Once
@@ -98,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		s.real = time.Now
 	}
 	for _, step := range []func(context.Context) error{
-		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.tellPrograms,
+		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.openMail, s.tellPrograms,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -243,7 +245,10 @@ func (s *Server) openApp(context.Context) error {
 
 // surfaces lists every dialect once.
 func surfaces(a *app.App, st store.Store) []api.Surface {
-	return []api.Surface{graph.New(a, st, a), native.New(a, a.Index)}
+	g, n, sources := graph.New(a, st, a), native.New(a, a.Index), scim.New(a, st)
+	n.ExportEvents = g.ExportAudits
+	sources.Log = a.Log
+	return []api.Surface{g, n, sources}
 }
 
 // fill brings what an empty store needs, and the index.
@@ -271,6 +276,7 @@ func (s *Server) openSignIn(context.Context) error {
 	o := idp.Options{
 		PublicURL: s.url, Aliases: s.aliases(), Store: s.Store, Dir: filepath.Join(s.settings.Data, "keys"),
 		Sample: s.options.Sample != nil, MFAAge: s.settings.MFAFreshness, Logger: s.Log, Now: s.real,
+		Standing: s.standing,
 	}
 	provider, err := idp.New(o)
 	if err != nil {
@@ -301,7 +307,7 @@ func (s *Server) openFrame(context.Context) error {
 		return unable(ExitSettings, "%w", err)
 	}
 	s.frame = api.New(api.Options{
-		Verifier: verifier, FreshMFA: s.settings.MFAFreshness, Now: s.real, Log: s.Log,
+		Verifier: scim.Tokens{Next: verifier, Secrets: s.Store, Verify: idp.VerifySecret}, FreshMFA: s.settings.MFAFreshness, Now: s.real, Log: s.Log,
 		Callers: s.App,
 	}, s.surfaces...)
 	return nil
@@ -322,6 +328,9 @@ func (s *Server) openWorker(context.Context) error {
 func (s *Server) wake(at time.Time) {
 	if s.worker != nil {
 		s.worker.Wake(at)
+	}
+	if at.IsZero() {
+		s.tell()
 	}
 }
 
@@ -384,6 +393,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.worker != nil {
 		working.Go(func() {
 			if err := s.worker.Run(background); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	if s.mails != nil {
+		working.Go(func() {
+			if err := s.mails.Run(background); err != nil {
 				cancel(err)
 			}
 		})

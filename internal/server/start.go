@@ -233,6 +233,7 @@ func (s *Server) housekeeping(ctx context.Context) {
 		case <-tidy.C:
 			s.App.Index.Sweep(s.App.Time())
 			_, err = s.Store.PurgeSecrets(ctx, s.real(), tidyLimit)
+			err = errors.Join(err, s.forgetMails(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "housekeeping failed; it is tried again", "error", err)
