@@ -27,12 +27,15 @@ test: ## run every test; as root on Debian this installs the real peers they nee
 	./scripts/peers
 	go test -race -shuffle=on -timeout 30m ./...
 	./scripts/each-client go test -shuffle=on ./...
+	./scripts/javascript
+	./scripts/terraform
 
 check: ## formatting, vet, tidy modules, linters, known vulnerabilities; FUZZ=60s also fuzzes each target that long
 	./scripts/formatted
 	go vet ./...
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
+	cd test/peers && go mod tidy -diff
 	./scripts/each-client go mod tidy -diff
 	$(TOOL) golangci-lint run
 	./scripts/vulnerabilities

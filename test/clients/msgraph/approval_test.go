@@ -22,12 +22,12 @@ type step struct {
 	ReviewedBy    *struct{ ID string } `json:"reviewedBy"`
 }
 
-const approvals = "roleManagement/directory/roleAssignmentApprovals/"
+const roleApprovals = "roleManagement/directory/roleAssignmentApprovals/"
 
 func (g *graph) approval(t *testing.T, id string) approval {
 	t.Helper()
 	var a approval
-	must(t, "read the approval", g.readBeta(t, approvals+id, &a))
+	must(t, "read the approval", g.readBeta(t, roleApprovals+id, &a))
 	rows(t, "steps of the approval", a.Steps, 1)
 	return a
 }
@@ -35,7 +35,7 @@ func (g *graph) approval(t *testing.T, id string) approval {
 // decides answers the step of an approval.
 func (g *graph) decides(t *testing.T, a approval, result string) error {
 	t.Helper()
-	return g.patchBeta(t, approvals+a.ID+"/steps/"+a.Steps[0].ID,
+	return g.patchBeta(t, roleApprovals+a.ID+"/steps/"+a.Steps[0].ID,
 		map[string]string{"reviewResult": result, "justification": "As agreed"})
 }
 

@@ -52,14 +52,15 @@ type ask struct {
 	justification string
 }
 
-func (a ask) schedule(t *testing.T) models.RequestScheduleable {
+// lasting is a schedule that begins now and lasts for a duration in ISO 8601; empty: none.
+func lasting(t *testing.T, text string) models.RequestScheduleable {
 	t.Helper()
-	if a.duration == "" {
+	if text == "" {
 		return nil
 	}
 	expiration := models.NewExpirationPattern()
 	expiration.SetTypeEscaped(new(models.AFTERDURATION_EXPIRATIONPATTERNTYPE))
-	expiration.SetDuration(duration(t, a.duration))
+	expiration.SetDuration(duration(t, text))
 	schedule := models.NewRequestSchedule()
 	schedule.SetExpiration(expiration)
 	return schedule
@@ -82,7 +83,7 @@ func (g *graph) assignment(t *testing.T, a ask) (models.UnifiedRoleAssignmentSch
 	r.SetPrincipalId(&a.principal)
 	r.SetRoleDefinitionId(&a.role)
 	r.SetDirectoryScopeId(new("/"))
-	r.SetScheduleInfo(a.schedule(t))
+	r.SetScheduleInfo(lasting(t, a.duration))
 	r.SetJustification(&a.justification)
 	return g.RoleManagement().Directory().RoleAssignmentScheduleRequests().Post(t.Context(), r, nil)
 }
@@ -100,7 +101,7 @@ func (a ask) eligibility(t *testing.T) *models.UnifiedRoleEligibilityScheduleReq
 	r.SetPrincipalId(&a.principal)
 	r.SetRoleDefinitionId(&a.role)
 	r.SetDirectoryScopeId(new("/"))
-	r.SetScheduleInfo(a.schedule(t))
+	r.SetScheduleInfo(lasting(t, a.duration))
 	r.SetJustification(&a.justification)
 	return r
 }
@@ -214,6 +215,21 @@ func contains(t *testing.T, what, got, want string) {
 	}
 }
 
+// until asks again until an answer holds: what the clock decides is there a moment after it was moved.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("%s: not so within 10 s", what)
+		}
+	}
+}
+
 // must checks that a call succeeded.
 func must(t *testing.T, what string, err error) {
 	t.Helper()
@@ -225,12 +241,22 @@ func must(t *testing.T, what string, err error) {
 // policy finds a role's policy, with its rules.
 func (g *graph) policy(t *testing.T, role string) models.UnifiedRoleManagementPolicyable {
 	t.Helper()
+	return g.policyBy(t, "scopeId eq '/' and scopeType eq 'DirectoryRole' and roleDefinitionId eq '"+role+"'")
+}
+
+// groupPolicy finds the policy of a side of a group, member or owner, with its rules.
+func (g *graph) groupPolicy(t *testing.T, group, side string) models.UnifiedRoleManagementPolicyable {
+	t.Helper()
+	return g.policyBy(t, "scopeId eq '"+group+"' and scopeType eq 'Group' and roleDefinitionId eq '"+side+"'")
+}
+
+func (g *graph) policyBy(t *testing.T, filter string) models.UnifiedRoleManagementPolicyable {
+	t.Helper()
 	got, err := g.Policies().RoleManagementPolicyAssignments().Get(t.Context(), &bindingConfig{QueryParameters: &bindingQuery{
-		Filter: new("scopeId eq '/' and scopeType eq 'DirectoryRole' and roleDefinitionId eq '" + role + "'"),
-		Expand: []string{"policy($expand=rules)"},
+		Filter: &filter, Expand: []string{"policy($expand=rules)"},
 	}})
 	must(t, "find the policy", err)
-	binding := rows(t, "policies of the role", got.GetValue(), 1)[0]
+	binding := rows(t, "policies", got.GetValue(), 1)[0]
 	p := binding.GetPolicy()
 	if p == nil {
 		t.Fatal("the policy was not expanded")
@@ -247,7 +273,18 @@ func (g *graph) ruled(t *testing.T, role string, rule models.UnifiedRoleManageme
 
 func (g *graph) rule(t *testing.T, role string, rule models.UnifiedRoleManagementPolicyRuleable) error {
 	t.Helper()
-	_, err := g.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(value(g.policy(t, role).GetId())).
+	return g.change(t, g.policy(t, role), rule)
+}
+
+// memberRuled changes one rule of the policy for a group's members, and must succeed.
+func (g *graph) memberRuled(t *testing.T, group string, rule models.UnifiedRoleManagementPolicyRuleable) {
+	t.Helper()
+	must(t, "change the rule "+value(rule.GetId()), g.change(t, g.groupPolicy(t, group, "member"), rule))
+}
+
+func (g *graph) change(t *testing.T, p models.UnifiedRoleManagementPolicyable, rule models.UnifiedRoleManagementPolicyRuleable) error {
+	t.Helper()
+	_, err := g.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(value(p.GetId())).
 		Rules().ByUnifiedRoleManagementPolicyRuleId(value(rule.GetId())).Patch(t.Context(), rule, nil)
 	return err
 }
@@ -260,23 +297,41 @@ func demands(what ...string) models.UnifiedRoleManagementPolicyRuleable {
 	return rule
 }
 
-// demandsApproval is the rule that says who must agree to an activation.
-func demandsApproval(approvers ...*person) models.UnifiedRoleManagementPolicyRuleable {
+// singleUsers are people as approvers.
+func singleUsers(people ...*person) []models.SubjectSetable {
 	var subjects []models.SubjectSetable
-	for _, p := range approvers {
+	for _, p := range people {
 		user := models.NewSingleUser()
 		user.SetUserId(&p.ID)
 		user.SetDescription(&p.DisplayName)
 		subjects = append(subjects, user)
 	}
-	stage := models.NewUnifiedApprovalStage()
-	stage.SetApprovalStageTimeOutInDays(new(int32(1)))
-	stage.SetIsApproverJustificationRequired(new(true))
-	stage.SetPrimaryApprovers(subjects)
+	return subjects
+}
+
+// stage is a stage of an approval, which lapses after a day.
+func stage(approvers ...models.SubjectSetable) *models.UnifiedApprovalStage {
+	s := models.NewUnifiedApprovalStage()
+	s.SetApprovalStageTimeOutInDays(new(int32(1)))
+	s.SetIsApproverJustificationRequired(new(true))
+	s.SetPrimaryApprovers(approvers)
+	return s
+}
+
+// demandsApproval is the rule that says who must agree to an activation.
+func demandsApproval(approvers ...*person) models.UnifiedRoleManagementPolicyRuleable {
+	return demandsStages(stage(singleUsers(approvers...)...))
+}
+
+// demandsStages is the rule that says who must agree to an activation, stage by stage.
+func demandsStages(stages ...models.UnifiedApprovalStageable) models.UnifiedRoleManagementPolicyRuleable {
 	setting := models.NewApprovalSettings()
 	setting.SetIsApprovalRequired(new(true))
 	setting.SetApprovalMode(new("SingleStage"))
-	setting.SetApprovalStages([]models.UnifiedApprovalStageable{stage})
+	if len(stages) > 1 {
+		setting.SetApprovalMode(new("Serial"))
+	}
+	setting.SetApprovalStages(stages)
 	rule := models.NewUnifiedRoleManagementPolicyApprovalRule()
 	rule.SetId(new("Approval_EndUser_Assignment"))
 	rule.SetSetting(setting)

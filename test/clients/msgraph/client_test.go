@@ -171,6 +171,8 @@ type tokenClaims struct {
 	Kind    string   `json:"idtyp"`
 	Account string   `json:"upn"`
 	Methods []string `json:"amr"`
+	// Groups are those that the person was in when the token was made.
+	Groups []string `json:"groups"`
 	// Contexts is a list or, for one value, a text.
 	Contexts any `json:"acrs"`
 }

@@ -1,0 +1,111 @@
+// Command terraform shows that Terraform with HashiCorp's unmodified azuread provider works with Portcullis: it starts a
+// server with the sample organisation, keeps people, groups, units, roles and privileged access in it by the
+// configuration in this folder, and tears everything down again. Between each two steps the plan must be empty: what the
+// server tells is what it was told. README.md says what each step shows and how to get the two programs, which are no
+// part of the product. Where they are missing it says so and exits with 3; with 1 where a step fails.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitMissing = 3
+)
+
+// errMissing says that a program is not on this machine.
+var errMissing = errors.New("not run")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, err)
+	switch {
+	case errors.Is(err, errMissing):
+		os.Exit(exitMissing)
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(exitUsage)
+	}
+	os.Exit(exitFailed)
+}
+
+// options are the command line's.
+type options struct {
+	// pim is the server's program, and config the folder of the configuration.
+	pim, config string
+	// keep leaves the working folder behind, to look at.
+	keep bool
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	var o options
+	f := flag.NewFlagSet("terraform", flag.ContinueOnError)
+	f.StringVar(&o.pim, "pim", "bin/pim", "the server's program")
+	f.StringVar(&o.config, "config", "test/clients/terraform", "the folder of the configuration")
+	f.BoolVar(&o.keep, "keep", false, "leave the working folder behind")
+	if err := f.Parse(args); err != nil {
+		return errors.Join(flag.ErrHelp, err)
+	}
+	programs, err := findPrograms()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "portcullis-terraform-")
+	if err != nil {
+		return err
+	}
+	if o.keep {
+		fmt.Fprintln(out, "the working folder stays:", dir)
+	} else {
+		defer os.RemoveAll(dir)
+	}
+	s, err := startServer(ctx, o.pim, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop(err != nil)) }()
+	t, err := newStory(s, programs, o.config, dir, out)
+	if err != nil {
+		return err
+	}
+	return t.tell(ctx)
+}
+
+// programs are those that this needs and does not bring.
+type programs struct{ terraform, provider string }
+
+// findPrograms looks where TERRAFORM and AZUREAD_PROVIDER say, or else on the path. The error wraps errMissing and names
+// all that is not there.
+func findPrograms() (programs, error) {
+	terraform, err1 := findProgram("TERRAFORM", "terraform")
+	provider, err2 := findProgram("AZUREAD_PROVIDER", providerName)
+	return programs{terraform, provider}, errors.Join(err1, err2)
+}
+
+func findProgram(variable, name string) (string, error) {
+	file := os.Getenv(variable)
+	if file == "" {
+		file = name
+	}
+	found, err := exec.LookPath(file)
+	if err != nil {
+		return "", fmt.Errorf("%s IS NOT THERE: %w. Put it on the path, or its address into %s", name, errMissing, variable)
+	}
+	return filepath.Abs(found)
+}
