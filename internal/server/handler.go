@@ -26,6 +26,9 @@ const (
 func (s *Server) handler() http.Handler {
 	own := http.NewServeMux()
 	own.HandleFunc("GET /{$}", s.serveFront)
+	for pattern, commands := range linked() {
+		own.HandleFunc(pattern, s.serveLinked(commands))
+	}
 	own.HandleFunc("GET "+pathLive, func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") })
 	own.HandleFunc("GET "+pathReady, s.serveReady)
 	if s.options.Sample != nil {
