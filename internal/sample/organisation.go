@@ -95,6 +95,9 @@ func (b *builder) grants(payroll pim.RoleID) {
 	b.grant(pim.Eligibility, applicationAdministrator, g["application-owners"], pim.Everywhere, "P180D")
 	b.grant(pim.Eligibility, pim.GroupsAdministrator, p["sam"], pim.AdministrativeUnit(string(b.Units["leipzig"])), "P180D")
 	b.grant(pim.Eligibility, pim.ReportsReader, p["nora"], pim.Everywhere, "P180D")
+	// Dan may join the night shift for a while, and has then what it and the operators above it have.
+	b.membership(pim.Eligibility, pim.Member, p["dan"], g["night-shift"], "P180D")
+	b.membership(pim.Eligibility, pim.Owner, p["mia"], g["project-kestrel"], "P180D")
 	b.crowd()
 }
 

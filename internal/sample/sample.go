@@ -132,3 +132,11 @@ func (b *builder) grant(kind pim.Kind, r pim.RoleID, who pim.PrincipalID, at pim
 		Kind: kind, Duration: duration,
 	})
 }
+
+// membership grants a side of a group: member or owner.
+func (b *builder) membership(kind pim.Kind, side pim.RoleID, who, group pim.PrincipalID, duration string) {
+	b.Grants = append(b.Grants, Grant{
+		Key:  pim.Key{Tenant: b.Tenant.ID, Provider: pim.Group, Scope: pim.Scope(group), Role: side, Principal: who},
+		Kind: kind, Duration: duration,
+	})
+}

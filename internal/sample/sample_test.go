@@ -47,7 +47,7 @@ func TestTheOrganisation(t *testing.T) {
 			eligible++
 		}
 	}
-	check("eligibilities", eligible, 39)
+	check("eligibilities", eligible, 41)
 	check("assignments", len(o.Grants)-eligible, 4)
 }
 
