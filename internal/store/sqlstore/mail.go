@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"portcullis/internal/pim"
@@ -134,33 +133,10 @@ func (s *Store) Mails(ctx context.Context, q store.Query) (store.Page[pim.Mail],
 
 // ClaimMails implements store.Mails.
 func (s *Store) ClaimMails(ctx context.Context, holder string, now, until time.Time, limit int) ([]pim.Mail, time.Time, error) {
-	if holder == "" {
-		return nil, time.Time{}, errNobody
-	}
-	var mails []pim.Mail
-	err := s.db.alter(ctx, question{
-		sql: `UPDATE mails SET holder = $1, lease = $2, wake = $2 WHERE (tenant, id) IN (
-				SELECT tenant, id FROM mails WHERE wake IS NOT NULL AND wake <= $3 ORDER BY wake, tenant, id LIMIT $4
-				{{skip locked}})
-			RETURNING ` + mailsTable().list(""),
-		args: []any{plain(holder), stamp(until), stamp(now), int64(limit)},
-		each: func(row scan) error {
-			m, err := scanMail(row)
-			mails = append(mails, m)
-			return err
-		}})
-	if err != nil {
-		return nil, time.Time{}, s.fault("claim mails", err)
-	}
-	slices.SortFunc(mails, func(a, b pim.Mail) int {
+	l := lease{holder, now, until, limit}
+	return claim(ctx, s, mailsTable(), scanMail, l, func(a, b pim.Mail) int {
 		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Notice.Tenant, b.Notice.Tenant), cmp.Compare(a.ID, b.ID))
 	})
-	var next time.Time
-	if err := s.db.ask(ctx, nextQuestion("mails", "wake", stamp(now), &next)); err != nil {
-		// What was claimed is the caller's all the same; not knowing the next, it asks again when the leases end.
-		return mails, until, nil
-	}
-	return mails, next, nil
 }
 
 // SettleMail implements store.Mails.

@@ -93,33 +93,46 @@ var errNobody = errors.New("a claim needs the name of its holder")
 
 // ClaimEffects implements store.Work.
 func (s *Store) ClaimEffects(ctx context.Context, holder string, now, until time.Time, limit int) ([]pim.Effect, time.Time, error) {
-	if holder == "" {
+	l := lease{holder, now, until, limit}
+	return claim(ctx, s, effectsTable(), scanEffect, l, func(a, b pim.Effect) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// lease is what a claim asks for: up to limit rows that are due at now, for the holder alone until it ends.
+type lease struct {
+	holder     string
+	now, until time.Time
+	limit      int
+}
+
+// claim leases rows of a table that has wake, holder and lease, and says when the next falls due.
+func claim[T any](ctx context.Context, s *Store, t table, scanRow func(scan, ...any) (T, error), l lease, compare func(a, b T) int) ([]T, time.Time, error) {
+	if l.holder == "" {
 		return nil, time.Time{}, errNobody
 	}
-	var effects []pim.Effect
+	var rows []T
 	err := s.db.alter(ctx, question{
-		sql: `UPDATE effects SET holder = $1, lease = $2, wake = $2 WHERE (tenant, id) IN (
-				SELECT tenant, id FROM effects WHERE wake IS NOT NULL AND wake <= $3 ORDER BY wake, tenant, id LIMIT $4
+		sql: "UPDATE " + t.name + ` SET holder = $1, lease = $2, wake = $2 WHERE (tenant, id) IN (
+				SELECT tenant, id FROM ` + t.name + ` WHERE wake IS NOT NULL AND wake <= $3 ORDER BY wake, tenant, id LIMIT $4
 				{{skip locked}})
-			RETURNING ` + effectsTable().list(""),
-		args: []any{plain(holder), stamp(until), stamp(now), int64(limit)},
+			RETURNING ` + t.list(""),
+		args: []any{plain(l.holder), stamp(l.until), stamp(l.now), int64(l.limit)},
 		each: func(row scan) error {
-			e, err := scanEffect(row)
-			effects = append(effects, e)
+			r, err := scanRow(row)
+			rows = append(rows, r)
 			return err
 		}})
 	if err != nil {
-		return nil, time.Time{}, s.fault("claim effects", err)
+		return nil, time.Time{}, s.fault("claim "+t.name, err)
 	}
-	slices.SortFunc(effects, func(a, b pim.Effect) int {
-		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(rows, compare)
 	var next time.Time
-	if err := s.db.ask(ctx, nextQuestion("effects", "wake", stamp(now), &next)); err != nil {
+	if err := s.db.ask(ctx, nextQuestion(t.name, "wake", stamp(l.now), &next)); err != nil {
 		// What was claimed is the caller's all the same; not knowing the next, it asks again when the leases end.
-		return effects, until, nil
+		return rows, l.until, nil
 	}
-	return effects, next, nil
+	return rows, next, nil
 }
 
 // Settle implements store.Work.
