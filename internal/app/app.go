@@ -74,6 +74,9 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 		return pim.Outcome{}, err
 	}
 	a.complete(&c)
+	if err := a.knowManager(ctx, &c, ask); err != nil {
+		return pim.Outcome{}, err
+	}
 	out, err := pim.Decide(now, c, ask, a.newID)
 	if err != nil {
 		return pim.Outcome{}, a.refused(ctx, now, c, ask, err)

@@ -59,13 +59,11 @@ type deciding struct {
 
 func (d *deciding) deciders(ctx context.Context) (Deciders, error) {
 	k := d.request.Key
-	objects, err := d.Store.ObjectsByID(ctx, k.Tenant, []pim.PrincipalID{k.Principal})
+	requesters, err := d.requesters(ctx, k.Tenant, []pim.PrincipalID{k.Principal})
 	if err != nil {
 		return Deciders{}, err
 	}
-	for _, o := range objects {
-		d.requester = o.Principal()
-	}
+	d.requester = requesters[k.Principal]
 	candidates, err := d.candidates(ctx)
 	if err != nil {
 		return Deciders{}, err

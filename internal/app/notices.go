@@ -241,13 +241,11 @@ func (f *finding) approvers(ctx context.Context) error {
 		return err
 	}
 	d := deciding{App: f.App, now: f.now, request: r}
-	objects, err := f.Store.ObjectsByID(ctx, f.n.Tenant, []pim.PrincipalID{r.Key.Principal})
+	requesters, err := f.requesters(ctx, f.n.Tenant, []pim.PrincipalID{r.Key.Principal})
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		d.requester = o.Principal()
-	}
+	d.requester = requesters[r.Key.Principal]
 	pass := func(p pim.Principal) bool { return p.ID != f.n.By.Principal && pim.MayBeAsked(r, d.requester, p) }
 	if f.n.Kind == pim.NoticeApprovalAsked {
 		pass = d.may
@@ -278,13 +276,11 @@ func (f *finding) approvers(ctx context.Context) error {
 func (f *finding) deciders(ctx context.Context) ([]directory.Object, error) {
 	err := f.eachPending(ctx, func(r pim.Request) error {
 		d := deciding{App: f.App, now: f.now, request: r}
-		objects, err := f.Store.ObjectsByID(ctx, f.n.Tenant, []pim.PrincipalID{r.Key.Principal})
+		requesters, err := f.requesters(ctx, f.n.Tenant, []pim.PrincipalID{r.Key.Principal})
 		if err != nil {
 			return err
 		}
-		for _, o := range objects {
-			d.requester = o.Principal()
-		}
+		d.requester = requesters[r.Key.Principal]
 		ids, err := d.candidates(ctx)
 		if err != nil {
 			return err

@@ -160,14 +160,9 @@ func (a *App) judge(ctx context.Context, by pim.Caller, t pim.TenantID, requests
 	for _, r := range requests {
 		ids = append(ids, r.Key.Principal)
 	}
-	slices.Sort(ids)
-	objects, err := a.Store.ObjectsByID(ctx, t, slices.Compact(ids))
+	known, err := a.requesters(ctx, t, ids)
 	if err != nil {
 		return nil, err
-	}
-	known := map[pim.PrincipalID]pim.Principal{}
-	for _, o := range objects {
-		known[o.ID] = o.Principal()
 	}
 	now := a.Time()
 	groups := a.Index.GroupsAbove(now, t, by.Principal)

@@ -3,6 +3,7 @@ package pim
 import (
 	"time"
 
+	"portcullis/internal/policy"
 	"portcullis/internal/schedule"
 )
 
@@ -125,4 +126,19 @@ type Request struct {
 	PolicyVersion int64
 	// Due is when the clock asks about the request: a stage escalates or lapses. Zero: never.
 	Due time.Time
+}
+
+// AsksManager says whether a stage of the request's approval is for the requestor's manager.
+func (r Request) AsksManager() bool {
+	if r.Approval == nil {
+		return false
+	}
+	for _, s := range r.Approval.Stages {
+		for _, a := range append(append([]policy.Approver(nil), s.Setting.Approvers...), s.Setting.Escalated...) {
+			if a.Kind == policy.RequestorManager {
+				return true
+			}
+		}
+	}
+	return false
 }
