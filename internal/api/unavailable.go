@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
 	"portcullis/internal/store"
@@ -15,9 +16,10 @@ func Temporary(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// Expected says whether an error tells of what is not there, which is nobody's fault.
+// Expected says whether an error tells of what is not there or was asked wrongly, which is no fault of the server.
 func Expected(err error) bool {
-	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrCursor) || errors.As(err, new(Shown))
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrCursor) ||
+		errors.As(err, new(*odata.Error)) || errors.As(err, new(Shown))
 }
 
 // Shown is an error of a dialect that is printed as it is and not logged.

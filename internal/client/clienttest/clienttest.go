@@ -17,6 +17,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pquerna/otp/totp"
@@ -29,6 +30,9 @@ type Person struct {
 	TOTP string
 
 	http *http.Client
+	// signing keeps one sign-in after the other: two at once, each with the first page of a browser without cookies, would
+	// take each other's.
+	signing sync.Mutex
 }
 
 // New makes a person whose browser trusts the certificates of a file (PEM).
@@ -69,6 +73,8 @@ var (
 
 // Answer opens the page of a device, enters its code, signs in as far as the pages ask, and allows or refuses.
 func (p *Person) Answer(ctx context.Context, page, code string, allow bool) error {
+	p.signing.Lock()
+	defer p.signing.Unlock()
 	at, text, err := p.get(ctx, page)
 	for range maxSteps {
 		if err != nil {
@@ -76,7 +82,7 @@ func (p *Person) Answer(ctx context.Context, page, code string, allow bool) erro
 		}
 		form := hidden(text)
 		switch {
-		case strings.Contains(text, `role="status"`):
+		case strings.Contains(text, ">Done<"):
 			return nil
 		case strings.Contains(text, `name="user_code"`):
 			form.Set("user_code", code)
