@@ -212,7 +212,7 @@ func (a *App) outsideEvent(now time.Time, s pim.Schedule, who pim.Principal, why
 func (a *App) setUpEvent(now time.Time, t pim.TenantID, what pim.Activity, details ...string) pim.Event {
 	return pim.Event{
 		ID: pim.EventID(a.newID()), Tenant: t, At: now, Activity: what, Success: true,
-		By: pim.Actor{Name: "Operator"}, Details: details,
+		By: operator().Actor, Details: details,
 	}
 }
 

@@ -153,7 +153,7 @@ test('eligibilities and memberships are given, changed and taken', async () => {
   await done(access(app, 'assignment', 'adminRemove', dan.id, groupID), 'Revoked')
   assert.equal(await isMember(dan, groupID), false)
   await done(access(app, 'eligibility', 'adminRemove', bob.id, groupID), 'Revoked')
-  await refused(access(app, 'eligibility', 'adminRemove', bob.id, groupID), 400, 'RoleAssignmentDoesNotExist')
+  await refused(access(app, 'eligibility', 'adminRemove', bob.id, groupID), 404, 'RoleAssignmentDoesNotExist')
   const { value: left } = await app.api(`${groups}/eligibilityScheduleInstances`).filter(`groupId eq '${groupID}'`).get()
   rows(left, 0, 'eligibilities afterwards')
 })
