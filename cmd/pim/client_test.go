@@ -152,7 +152,7 @@ func (s *served) as(ts *testscript.TestScript, _ bool, args []string) {
 func (s *served) attended(ts *testscript.TestScript, neg bool, args []string) {
 	p, err := s.person(args[0])
 	ts.Check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 	for _, name := range []string{"PATH", "HOME", "TZ", "PIM_SERVER", "PIM_CA", "PIM_TENANT", "PIM_CONFIG_DIR", "TMPDIR", "GOCOVERDIR"} {
