@@ -38,6 +38,24 @@ func commandLine(t directory.Tenant, permissions []string) directory.Object {
 	}
 }
 
+// RenewCommandLine lets people's tokens through the command line of a tenant carry what this version knows: a tenant that an
+// earlier one founded has its permissions alone. Where they are so, or the application is gone, nothing happens.
+func (a *App) RenewCommandLine(ctx context.Context, t directory.Tenant, permissions []string) error {
+	err := a.write(ctx, func(now time.Time) (writing, error) {
+		before, version, err := a.versioned(ctx, t.ID, commandLine(t, nil).ID, directory.KindServicePrincipal)
+		if err != nil {
+			return writing{}, err
+		}
+		after := before.Clone()
+		after.App.Permissions = permissions
+		return a.changed(operator(), now, before, &after, version), nil
+	})
+	if refusal, ok := errors.AsType[*pim.Refusal](err); ok && refusal.Code == pim.UnknownPrincipal {
+		return nil
+	}
+	return err
+}
+
 // Found makes a tenant, in one commit. Members and owners of groups become grants made outside PIM. store.ErrConflict: it
 // is there already.
 func (a *App) Found(ctx context.Context, f Founding) error {

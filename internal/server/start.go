@@ -69,11 +69,20 @@ func permissions(list []api.Surface) []string {
 	return slices.Compact(all)
 }
 
-// firstStart makes the first tenant in an empty store, and tells the operator how to sign in to it.
+// firstStart makes the first tenant in an empty store, and tells the operator how to sign in to it. Tenants that are there
+// may use by the command line what this version has.
 func (s *Server) firstStart(ctx context.Context) error {
 	tenants, err := s.Store.Tenants(ctx)
-	if err != nil || len(tenants) > 0 {
+	if err != nil {
 		return err
+	}
+	for _, t := range tenants {
+		if err := s.App.RenewCommandLine(ctx, t, permissions(s.surfaces)); err != nil {
+			return fmt.Errorf("the command line of tenant %s: %w", t.Domain, err)
+		}
+	}
+	if len(tenants) > 0 {
+		return nil
 	}
 	admin, err := AddTenant(ctx, s.App, s.settings.Tenant)
 	if errors.Is(err, store.ErrConflict) {
