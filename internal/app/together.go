@@ -52,6 +52,9 @@ func (a *App) tryTogether(ctx context.Context, now time.Time, asks []pim.Ask, wi
 		cases[i].Administrators = slices.DeleteFunc(cases[i].Administrators, func(s pim.Standing) bool { return ended[s.Schedule] })
 		knowGroup(&cases[i], with.Objects)
 		if outs[i], err = pim.Decide(now, cases[i], ask, a.newID); err != nil {
+			if a.outdated(ctx, with.Touches) {
+				return pim.Outcome{}, store.ErrStale
+			}
 			return pim.Outcome{}, a.refused(ctx, now, cases[i], ask, err)
 		}
 		for _, s := range outs[i].Schedules {
@@ -109,4 +112,16 @@ func knowGroup(c *pim.Case, objects []directory.Object) {
 		c.Fresh = !c.ScopeKnown
 		c.ScopeKnown, c.Onto = true, o.GroupFacts()
 	}
+}
+
+// outdated says whether an object has changed since it was read, so that what was asked because of it need not be what
+// would be asked now: a refusal of that is none.
+func (a *App) outdated(ctx context.Context, read []pim.Touch) bool {
+	for _, t := range read {
+		c, err := a.Store.Case(ctx, pim.Need{Key: t.Key})
+		if err == nil && c.Version != t.Version {
+			return true
+		}
+	}
+	return false
 }
