@@ -23,7 +23,10 @@ const allowedImports = `
 	# The core: pure, told the time.
 	schedule:
 	policy:             schedule
-	pim:                schedule policy
+	abac:
+	rbac:               abac
+	pim:                schedule policy abac rbac
+	resource:           pim
 	alert:              schedule policy pim
 
 	# What knows nothing of the core.
@@ -32,22 +35,22 @@ const allowedImports = `
 	client:
 	client/provision:
 	localpg:
-	catalog:
+	catalog:            rbac
 
 	# What stands beside the core and knows its nouns.
 	directory:          pim schedule
-	access:             CORE
+	access:             CORE resource catalog
 	audit:              pim
 	notify:             pim directory
-	store:              CORE directory
-	store/sqlstore:     CORE directory store
+	store:              CORE directory resource
+	store/sqlstore:     CORE directory resource store
 	connector:
 	connector/postgres: connector
 
 	# What does things: app is the only writer.
-	app:                CORE directory catalog access audit store connector
+	app:                CORE directory resource catalog access audit store connector
 	worker:             CORE directory audit store connector app notify telemetry
-	sample:             CORE directory catalog store app
+	sample:             CORE directory resource catalog store app
 
 	# Who is calling, and the dialects.
 	auth:               pim directory
@@ -55,7 +58,9 @@ const allowedImports = `
 	api/odata:
 	api/edm:
 	api:                CORE directory access store auth app api/odata
-	api/graph:          CORE directory catalog store app auth api api/odata api/edm
+	api/wire:           CORE api
+	api/graph:          CORE directory catalog store app auth api api/wire api/odata api/edm
+	api/arm:            CORE directory resource store app auth api api/wire
 	api/native:         CORE access store app auth api api/odata
 	api/scim:           CORE directory store app auth api
 
@@ -66,7 +71,7 @@ const allowedImports = `
 
 	# For tests only: helpers and suites that other packages' tests import.
 	pim/pimtest:           CORE
-	store/storetest:       CORE directory store
+	store/storetest:       CORE directory resource store
 	connector/connectortest: connector
 	localpg/localpgtest:   localpg
 	notify/mailpittest:
@@ -78,7 +83,7 @@ const allowedImports = `
 
 // CORE may look at no clock and import only coreImports; TESTS are those that no product code imports.
 var (
-	core  = []string{"schedule", "policy", "pim", "alert"}
+	core  = []string{"schedule", "policy", "abac", "rbac", "pim", "alert"}
 	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "client/clienttest"}
 )
 
@@ -100,7 +105,7 @@ var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep"
 var machineNames = []string{"Local", "LoadLocation"}
 
 // sharedByDialects are the packages under internal/api that are no dialect.
-var sharedByDialects = []string{"odata", "edm", "schematest"}
+var sharedByDialects = []string{"odata", "edm", "wire", "schematest"}
 
 const module = "portcullis/"
 

@@ -31,6 +31,13 @@ type Surface interface {
 	Problem(*Request, error) Answer
 }
 
+// Cutter is a surface whose addresses begin with something of any length, such as the scope of Azure Resource Manager.
+type Cutter interface {
+	// Cut takes apart the segments of an address, unescaped and without empty ones: what is cut off, and what is left to be
+	// found among the routes.
+	Cut(segments []string) (off, rest []string)
+}
+
 // Route is one operation of a surface.
 type Route struct {
 	Method string
@@ -47,6 +54,8 @@ type Access struct {
 	// Delegated are permissions of a person's token (scp), Application those of an application's own (roles). Callers
 	// of a kind whose list is empty are refused.
 	Delegated, Application []string
+	// ApplicationAny lets every application's token through whatever it carries: what it may do is told by its roles.
+	ApplicationAny bool
 	// Anybody lets every valid token through.
 	Anybody bool
 	// Open needs no token at all.
@@ -83,6 +92,8 @@ type Request struct {
 	FreshMFA time.Duration
 	// Sent is the address as the caller wrote it; links to further pages repeat it.
 	Sent *url.URL
+	// Scope is what a Cutter cut off the front of the address, as sent but for doubled slashes and escapes: "" or "/a/b".
+	Scope string
 	// Arguments are those of the function segment, as sent between its brackets.
 	Arguments string
 	// Origin is scheme and host that the caller used.

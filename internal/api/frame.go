@@ -126,7 +126,11 @@ func (f *Frame) Serves(r *http.Request) bool {
 // address brings an escaped path to the form of the routes of the surface that its first segment names; nil: none.
 func (f *Frame) address(escaped string) (address, Surface, bool) {
 	a, ok := f.names[strings.ToLower(firstSegment(escaped))].normal(escaped)
-	return a, f.surfaces[strings.ToLower(a.first())], ok
+	s := f.surfaces[strings.ToLower(a.first())]
+	if c, cuts := s.(Cutter); cuts && ok {
+		a.off, a.segments = c.Cut(a.segments)
+	}
+	return a, s, ok
 }
 
 // ServeHTTP serves one call.
@@ -145,6 +149,9 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r2.URL = a.apply(r.URL)
 	r2.RequestURI = ""
 	call.Request, call.Arguments = r2, a.arguments
+	if len(a.off) > 0 {
+		call.Scope = "/" + strings.Join(a.off, "/")
+	}
 	if _, pattern := f.mux.Handler(r2); !ok || pattern == "" {
 		f.write(w, call, s.Problem(call, f.unknown(r2, ok)))
 		return
@@ -253,6 +260,9 @@ func (f *Frame) identify(call *Request) error {
 // permit holds the token against the route's permissions.
 func (a Access) permit(call *Request) error {
 	if a.Anybody {
+		return nil
+	}
+	if a.ApplicationAny && call.Token.App {
 		return nil
 	}
 	needs := a.Delegated

@@ -43,6 +43,8 @@ type address struct {
 	segments []string
 	// arguments are those of the last function segment.
 	arguments string
+	// off is what a Cutter took from the front.
+	off []string
 }
 
 // normal brings an escaped path to the form of the routes: doubled and trailing slashes are gone, names have their own

@@ -3,6 +3,8 @@ package pim
 import (
 	"time"
 
+	"portcullis/internal/abac"
+	"portcullis/internal/rbac"
 	"portcullis/internal/schedule"
 )
 
@@ -15,6 +17,14 @@ type Caller struct {
 	Contexts []string
 	// Roles are the caller's own active roles, as the access index knows them now.
 	Roles []HeldRole
+	// Rights are what the caller may do to resources now; nil: nothing.
+	Rights Rights
+}
+
+// Rights say what a caller may do to resources at one instant. Package access makes them from memory.
+type Rights interface {
+	// May says whether an operation is allowed on what the scope names; about are the facts that conditions may ask for.
+	May(op rbac.Operation, at Scope, about abac.Attributes) rbac.Verdict
 }
 
 // App says whether the caller is an application: it does what its token permits, proves no second factor, and never
@@ -53,6 +63,11 @@ type Ask struct {
 	Stage StageID
 	// Eligibility is the eligibility to activate from where the caller names one; empty: the best one.
 	Eligibility ScheduleID
+	// Condition narrows what the grant gives, for roles of resources: the text of package abac; empty: none, or, for an
+	// activation, that of the eligibility.
+	Condition, ConditionVersion string
+	// Description is free text that goes with a grant made outside PIM. Target is then the id that the caller chose for it.
+	Description string
 	// OutsideOnly says that RemoveOutside leaves what PIM gave, and takes only what was given outside it.
 	OutsideOnly bool
 }

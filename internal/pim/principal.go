@@ -86,6 +86,8 @@ type Role struct {
 	// ForUnits and ForObjects say whether the role can be held for one administrative unit or one object, and not for
 	// the whole tenant only.
 	ForUnits, ForObjects bool
+	// Assignable are the scopes at and below which a custom role of resources can be held; nil: everywhere.
+	Assignable []Scope
 }
 
 // takes says whether the role can be held at a directory scope.

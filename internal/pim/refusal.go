@@ -39,6 +39,25 @@ const (
 	NotCancelable Code = "not cancelable"
 	// AlreadyDecided: the stage was decided before.
 	AlreadyDecided Code = "already decided"
+	// RequestExists: the id that the caller chose for a request, or for a grant made outside PIM, is taken.
+	RequestExists Code = "request exists"
+	// Constrained: a condition on the caller's own role forbids giving this role to this principal.
+	Constrained Code = "constrained"
+	// InvalidCondition: the condition cannot be read.
+	InvalidCondition Code = "invalid condition"
+	// UnknownScope: what the scope names is not there, or not for the caller.
+	UnknownScope Code = "unknown scope"
+	// UnknownGrant: the schedule, instance or role assignment is not there, or not for the caller.
+	UnknownGrant Code = "unknown grant"
+	// ScopeInUse: what is below must go first.
+	ScopeInUse Code = "scope in use"
+	// RoleInUse: grants of the role must go first. RoleNameTaken: another role of the tenant has the name.
+	RoleInUse     Code = "role in use"
+	RoleNameTaken Code = "role name taken"
+	// DeniedByAssignment: a deny assignment forbids it, or the one in question is not for people to change.
+	DeniedByAssignment Code = "denied by assignment"
+	// OutsidePIM: the role's policy allows grants by PIM only.
+	OutsidePIM Code = "outside pim"
 	// JustificationMissing: an approver has to give a reason.
 	JustificationMissing Code = "justification missing"
 )

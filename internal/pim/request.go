@@ -118,6 +118,8 @@ type Request struct {
 	Target ScheduleID
 	// Eligibility is what an activation rests on.
 	Eligibility ScheduleID
+	// Condition and ConditionVersion are as they were asked for.
+	Condition, ConditionVersion string
 	// Approval is nil unless the request has to pass one.
 	Approval *Approval
 	// Maximum is the policy's maximum at the time of asking: what an approved activation may last.

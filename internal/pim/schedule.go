@@ -61,7 +61,12 @@ type Schedule struct {
 	// nearest first.
 	Eligibility ScheduleID
 	Via         []PrincipalID
-	Created     time.Time
+	// Condition narrows what the grant gives, for roles of resources; see package abac. Empty: nothing is narrowed.
+	Condition, ConditionVersion string
+	// Description is free text of a grant made outside PIM; CreatedBy and ModifiedBy say who made and changed one.
+	Description           string
+	CreatedBy, ModifiedBy PrincipalID
+	Created               time.Time
 	// Modified is zero until a change.
 	Modified time.Time
 	Ending   Ending

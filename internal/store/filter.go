@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"portcullis/internal/pim"
+)
 
 // Field names a column that lists can be filtered and sorted by. Which fields a list has is told beside them; any
 // other is an error of the program.
@@ -58,6 +62,13 @@ const (
 	FieldEnabled       Field = "enabled"
 )
 
+// The fields of nodes of the tree of resources, beside scope and display name.
+const (
+	FieldParent       Field = "parent"
+	FieldResourceKind Field = "resourceKind" // resource.Kind as int
+	FieldResourceType Field = "resourceType" // in lower case
+)
+
 // Op is a comparison.
 type Op int
 
@@ -106,6 +117,13 @@ type In struct {
 	Values []string
 }
 
+// Under holds when the column, a scope of resources, is one of the scopes or lies below one by its path, segment by segment.
+type Under struct {
+	Field  Field
+	Scopes []pim.Scope
+}
+
+func (Under) filter()   {}
 func (And) filter()     {}
 func (Or) filter()      {}
 func (Not) filter()     {}

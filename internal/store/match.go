@@ -2,8 +2,12 @@ package store
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
+
+	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 )
 
 // FieldMember is how a principal comes by a row (pim.MemberType as int). It is derived, so no store lists by it; it is
@@ -43,6 +47,9 @@ func Match(f Filter, column func(Field) any) bool {
 			}
 		}
 		return false
+	case Under:
+		have, ok := column(f.Field).(string)
+		return ok && slices.ContainsFunc(f.Scopes, func(s pim.Scope) bool { return resource.Within(pim.Scope(have), s) })
 	case Compare:
 		return matchCompare(f, column(f.Field))
 	default:

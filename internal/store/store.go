@@ -13,6 +13,8 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 )
 
 var (
@@ -36,6 +38,7 @@ type Store interface {
 	Mails
 	Lists
 	Directory
+	Resources
 	Vault
 	// Ping says whether the store can be read and written now: nil, or an error that wraps ErrUnavailable.
 	Ping(context.Context) error
@@ -74,10 +77,22 @@ type Commit struct {
 	Deleted []directory.Object
 	Links   []directory.Link
 	Unlinks []directory.Link
+	// Resources are nodes of the tree, written whole; Cleared are scopes that go with everything that lies below them by
+	// their path. First goes what is cleared. Denials are written whole, Undenied go.
+	Resources []resource.Node
+	Cleared   []Place
+	Denials   []Denial
+	Undenied  []Denial
 	// Tenant is a new tenant.
 	Tenant *directory.Tenant
 	// Credentials are written whole.
 	Credentials []directory.Credential
+}
+
+// Place is a scope of resources of a tenant.
+type Place struct {
+	Tenant pim.TenantID
+	Scope  pim.Scope
 }
 
 // PolicyEdit is a policy as it shall be. It is stale unless the stored version is one less.
@@ -194,6 +209,27 @@ type Directory interface {
 	Credential(ctx context.Context, t pim.TenantID, principal pim.PrincipalID) (directory.Credential, error)
 	// ReplaceCredential writes after if the stored one still equals before; else ErrStale.
 	ReplaceCredential(ctx context.Context, before, after directory.Credential) error
+}
+
+// Resources is the tree at which roles of the resource provider are held, and what is forbidden there.
+type Resources interface {
+	// Resources lists nodes of the tree by scope, which is their id, so that what is below something stands together. Its
+	// fields are scope, parent, resourceKind, resourceType, displayName (that of containers, else the name). The root is not
+	// among them.
+	Resources(context.Context, Query) (Page[resource.Node], error)
+	// ResourcesByScope returns those of the scopes that are there, in no order.
+	ResourcesByScope(context.Context, pim.TenantID, []pim.Scope) ([]resource.Node, error)
+	// Denials lists deny assignments by id. Its fields are id and scope.
+	Denials(context.Context, Query) (Page[Denial], error)
+	// LiveResources streams what the access index knows of resources: the containers above resource groups, the custom roles of
+	// resources, and the denials, of all tenants. It stops at the first error of yield.
+	LiveResources(ctx context.Context, containers func(resource.Node) error, roles func(pim.TenantID, rbac.Role) error, denials func(Denial) error) error
+}
+
+// Denial is a deny assignment of a tenant.
+type Denial struct {
+	Tenant pim.TenantID
+	rbac.Denial
 }
 
 // Vault keeps small secrets with an end: codes, sessions and refresh tokens of the sign-in, under a hash of their name.

@@ -7,6 +7,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -100,35 +101,35 @@ func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
 // writeApproval writes an approval with its steps, which stand in it although they are a navigation.
 func writeApproval(c *call, o *object, r approvalRow) {
 	name := stepsName(c.beta)
-	o.text("id", string(r.ID))
+	o.Text("id", string(r.ID))
 	if c.meta != none {
-		o.name(name + "@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+c.stepsContext(r, name))
+		o.Name(name + "@odata.context")
+		o.B = api.AppendText(o.B, c.base()+"/$metadata#"+c.stepsContext(r, name))
 	}
-	o.name(name)
-	o.b = append(o.b, '[')
+	o.Name(name)
+	o.B = append(o.B, '[')
 	for i, s := range r.steps() {
 		if i > 0 {
-			o.b = append(o.b, ',')
+			o.B = append(o.B, ',')
 		}
-		step := c.begin(o.b, nil, c.stepKind(r).typ, false, "")
+		step := c.begin(o.B, nil, c.stepKind(r).typ, false, "")
 		writeStep(c, &step, s)
-		o.b = step.end()
+		o.B = step.End()
 	}
-	o.b = append(o.b, ']')
+	o.B = append(o.B, ']')
 }
 
 func writeStep(_ *call, o *object, s stepRow) {
 	d := lastDecision(s.stage)
-	o.str("id", s.id)
-	o.null("displayName")
-	o.time("reviewedDateTime", d.At)
-	o.str("reviewResult", reviewResult(s.stage))
-	o.str("status", stepStatus(s.stage.Status))
-	o.bool("assignedToMe", s.mine)
-	o.str("justification", d.Justification)
-	if o.member("reviewedBy") {
-		o.b = appendReviewer(o.b, d.By)
+	o.Str("id", s.id)
+	o.Null("displayName")
+	o.Time("reviewedDateTime", d.At)
+	o.Str("reviewResult", reviewResult(s.stage))
+	o.Str("status", stepStatus(s.stage.Status))
+	o.Bool("assignedToMe", s.mine)
+	o.Str("justification", d.Justification)
+	if o.Member("reviewedBy") {
+		o.B = appendReviewer(o.B, d.By)
 	}
 }
 
@@ -139,7 +140,7 @@ func appendReviewer(b []byte, a pim.Actor) []byte {
 	b = append(b, `{"id":`...)
 	b = api.AppendText(b, string(a.Principal))
 	b = append(b, `,"displayName":`...)
-	b = appendText(b, a.Name)
+	b = wire.AppendText(b, a.Name)
 	return append(b, '}')
 }
 

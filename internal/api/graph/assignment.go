@@ -27,13 +27,13 @@ func assignmentColumns() columns {
 }
 
 func writeRoleAssignment(c *call, o *object, i pim.Instance) {
-	o.grantID("id", i)
+	appendGrant(o, "id", i)
 	writeKey(o, i.Schedule.Key, i.Principal)
 	if c.beta {
-		o.text("resourceScope", string(i.Schedule.Key.Scope))
+		o.Text("resourceScope", string(i.Schedule.Key.Scope))
 	}
-	o.text("principalOrganizationId", string(c.Tenant))
-	o.null("condition")
+	o.Text("principalOrganizationId", string(c.Tenant))
+	o.Null("condition")
 }
 
 func roleAssignmentValue(c *call, i pim.Instance, path []string) any {

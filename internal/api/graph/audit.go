@@ -120,23 +120,23 @@ func auditProperties() []odata.Property {
 
 func writeAudit(c *call, o *object, e pim.Event) {
 	n := c.auditNames.named(&e)
-	o.str("id", auditPrefix+string(e.ID))
-	o.time("activityDateTime", e.At)
-	o.str("activityDisplayName", n.name)
-	if o.member("additionalDetails") {
-		o.b = appendPairs(o.b, "key", "value", auditDetails(&e))
+	o.Str("id", auditPrefix+string(e.ID))
+	o.Time("activityDateTime", e.At)
+	o.Str("activityDisplayName", n.name)
+	if o.Member("additionalDetails") {
+		o.B = appendPairs(o.B, "key", "value", auditDetails(&e))
 	}
-	o.str("category", auditCategory(n, &e))
-	o.str("correlationId", correlation(&e))
-	if o.member("initiatedBy") {
-		o.b = appendInitiator(o.b, e.By)
+	o.Str("category", auditCategory(n, &e))
+	o.Str("correlationId", correlation(&e))
+	if o.Member("initiatedBy") {
+		o.B = appendInitiator(o.B, e.By)
 	}
-	o.str("loggedByService", n.service())
-	o.text("operationType", n.operation)
-	o.str("result", auditResult(&e))
-	o.text("resultReason", auditReason(&e))
-	if o.member("targetResources") {
-		o.b = appendTargets(o.b, auditTargetsOf(n, &e))
+	o.Str("loggedByService", n.service())
+	o.Text("operationType", n.operation)
+	o.Str("result", auditResult(&e))
+	o.Text("resultReason", auditReason(&e))
+	if o.Member("targetResources") {
+		o.B = appendTargets(o.B, auditTargetsOf(n, &e))
 	}
 }
 
@@ -229,9 +229,9 @@ func appendPairs(b []byte, name, value string, pairs []string) []byte {
 			b = append(b, ',')
 		}
 		o := newObject(b, nil)
-		o.str(name, pairs[i])
-		o.str(value, pairs[i+1])
-		b = o.end()
+		o.Str(name, pairs[i])
+		o.Str(value, pairs[i+1])
+		b = o.End()
 	}
 	return append(b, ']')
 }
@@ -250,25 +250,25 @@ func appName(a pim.Actor) string {
 func appendInitiator(b []byte, a pim.Actor) []byte {
 	o := newObject(b, nil)
 	if byUser(a) {
-		o.null("app")
-		o.name("user")
-		u := newObject(o.b, nil)
-		u.text("id", string(a.Principal))
-		u.text("displayName", a.Name)
-		u.text("ipAddress", a.Address)
-		u.text("userPrincipalName", a.Account)
-		o.b = u.end()
-		return o.end()
+		o.Null("app")
+		o.Name("user")
+		u := newObject(o.B, nil)
+		u.Text("id", string(a.Principal))
+		u.Text("displayName", a.Name)
+		u.Text("ipAddress", a.Address)
+		u.Text("userPrincipalName", a.Account)
+		o.B = u.End()
+		return o.End()
 	}
-	o.name("app")
-	p := newObject(o.b, nil)
-	p.text("appId", a.Account)
-	p.text("displayName", appName(a))
-	p.text("servicePrincipalId", string(a.Principal))
-	p.null("servicePrincipalName")
-	o.b = p.end()
-	o.null("user")
-	return o.end()
+	o.Name("app")
+	p := newObject(o.B, nil)
+	p.Text("appId", a.Account)
+	p.Text("displayName", appName(a))
+	p.Text("servicePrincipalId", string(a.Principal))
+	p.Null("servicePrincipalName")
+	o.B = p.End()
+	o.Null("user")
+	return o.End()
 }
 
 // auditTarget is one thing that an entry is about.
@@ -351,18 +351,18 @@ func appendTargets(b []byte, list []auditTarget) []byte {
 			b = append(b, ',')
 		}
 		o := newObject(b, nil)
-		o.text("displayName", t.name)
+		o.Text("displayName", t.name)
 		if t.typ == "Group" {
-			o.str("groupType", "azureAD")
+			o.Str("groupType", "azureAD")
 		} else {
-			o.null("groupType")
+			o.Null("groupType")
 		}
-		o.text("id", t.id)
-		o.name("modifiedProperties")
-		o.b = appendModified(o.b, t.changed)
-		o.text("type", t.typ)
-		o.text("userPrincipalName", t.account)
-		b = o.end()
+		o.Text("id", t.id)
+		o.Name("modifiedProperties")
+		o.B = appendModified(o.B, t.changed)
+		o.Text("type", t.typ)
+		o.Text("userPrincipalName", t.account)
+		b = o.End()
 	}
 	return append(b, ']')
 }
@@ -375,10 +375,10 @@ func appendModified(b []byte, changed []pim.Change) []byte {
 			b = append(b, ',')
 		}
 		o := newObject(b, nil)
-		o.str("displayName", p.Name)
-		o.str("newValue", quoted(p.New))
-		o.str("oldValue", quoted(p.Old))
-		b = o.end()
+		o.Str("displayName", p.Name)
+		o.Str("newValue", quoted(p.New))
+		o.Str("oldValue", quoted(p.Old))
+		b = o.End()
 	}
 	return append(b, ']')
 }

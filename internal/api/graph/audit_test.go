@@ -329,7 +329,7 @@ func TestAuditConforms(t *testing.T) {
 			o := newObject(nil, nil)
 			writeAudit(c, &o, draw{t}.event())
 			var got map[string]any
-			if err := json.Unmarshal(o.end(), &got); err != nil {
+			if err := json.Unmarshal(o.End(), &got); err != nil {
 				t.Fatal(err)
 			}
 			for _, err := range schema.Check("directoryAudit", got) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 )
 
 // Batches of calls (learn.microsoft.com/graph/json-batching; reference graph-pim §15).
@@ -109,19 +110,19 @@ func batch(c *call) (api.Answer, error) {
 	}
 	status := map[partID]int{}
 	o := newObject(nil, nil)
-	o.name("responses")
-	o.b = append(o.b, '[')
+	o.Name("responses")
+	o.B = append(o.B, '[')
 	for n, i := range order {
 		p := in.Requests[i]
 		rec := c.part(p, status)
 		status[p.ID] = rec.status
 		if n > 0 {
-			o.b = append(o.b, ',')
+			o.B = append(o.B, ',')
 		}
-		o.b = rec.append(o.b, string(p.ID))
+		o.B = rec.append(o.B, string(p.ID))
 	}
-	o.b = append(o.b, ']')
-	return c.json(http.StatusOK, o.end()), nil
+	o.B = append(o.B, ']')
+	return c.json(http.StatusOK, o.End()), nil
 }
 
 // part runs one call of a batch through all the steps that a call by itself takes.
@@ -215,21 +216,21 @@ func (r *recorder) problem(c *call, p *problem) {
 // append writes the answer as a member of the batch's.
 func (r *recorder) append(b []byte, id string) []byte {
 	o := newObject(b, nil)
-	o.str("id", id)
-	o.int("status", max(r.status, http.StatusOK))
+	o.Str("id", id)
+	o.Int("status", max(r.status, http.StatusOK))
 	headers := map[string]string{}
 	for k := range r.header {
 		headers[k] = r.header.Get(k)
 	}
 	delete(headers, "Content-Length")
-	o.raw("headers", mustJSON(headers))
+	o.Raw("headers", wire.MustJSON(headers))
 	switch {
 	case len(r.body) == 0:
-		o.null("body")
+		o.Null("body")
 	case strings.HasPrefix(r.header.Get("Content-Type"), "application/json"):
-		o.raw("body", r.body)
+		o.Raw("body", r.body)
 	default:
-		o.raw("body", mustJSON(r.body)) // []byte goes out as base64
+		o.Raw("body", wire.MustJSON(r.body)) // []byte goes out as base64
 	}
-	return o.end()
+	return o.End()
 }

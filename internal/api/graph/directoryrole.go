@@ -25,14 +25,14 @@ func directoryRoleProperties(template bool) []odata.Property {
 
 func writeDirectoryRole(_ *call, o *object, r app.RoleDefinition) {
 	writeRoleTemplate(nil, o, r)
-	o.text("roleTemplateId", templateID(r))
+	o.Text("roleTemplateId", templateID(r))
 }
 
 func writeRoleTemplate(_ *call, o *object, r app.RoleDefinition) {
-	o.text("id", string(r.ID))
-	o.null("deletedDateTime")
-	o.text("description", r.Description)
-	o.text("displayName", r.Name)
+	o.Text("id", string(r.ID))
+	o.Null("deletedDateTime")
+	o.Text("description", r.Description)
+	o.Text("displayName", r.Name)
 }
 
 func directoryRoleValue(c *call, r app.RoleDefinition, path []string) any {

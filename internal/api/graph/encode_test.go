@@ -14,6 +14,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
@@ -297,7 +298,7 @@ func same[T any](t *rapid.T, c *call, k *kind[T], row T, form any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(rows[0]), string(mustJSON(form)); got != want {
+	if got, want := string(rows[0]), string(wire.MustJSON(form)); got != want {
 		t.Fatalf("%s (-want +got):\n%s", k.set, cmp.Diff(want, got))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 )
@@ -59,12 +60,12 @@ func estimateAccess(c *call) (api.Answer, error) {
 	}
 	o := newObject(nil, nil)
 	if c.meta != none {
-		o.name("@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#Collection(microsoft.graph.unifiedRbacResourceActionAuthorizationCheckResult)")
+		o.Name("@odata.context")
+		o.B = api.AppendText(o.B, c.base()+"/$metadata#Collection(microsoft.graph.unifiedRbacResourceActionAuthorizationCheckResult)")
 	}
-	o.name("value")
-	o.b = append(o.b, mustJSON(out)...)
-	return c.json(http.StatusOK, o.end()), nil
+	o.Name("value")
+	o.B = append(o.B, wire.MustJSON(out)...)
+	return c.json(http.StatusOK, o.End()), nil
 }
 
 // allows says whether a role that the caller holds for the tenant, or at the very scope, has the action.

@@ -20,6 +20,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -217,5 +218,5 @@ func contentType(m metadata) string {
 func noContent() (api.Answer, error) { return api.Answer{Status: http.StatusNoContent}, nil }
 
 func number(n int) api.Answer {
-	return api.Answer{Status: http.StatusOK, Type: "text/plain;charset=utf-8", Body: appendInt(nil, n)}
+	return api.Answer{Status: http.StatusOK, Type: "text/plain;charset=utf-8", Body: wire.AppendInt(nil, n)}
 }

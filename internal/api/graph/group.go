@@ -35,18 +35,18 @@ var absentGroupNames = absentGroup()
 
 func writeGroup(o *object, d directory.Object) {
 	g := d.Group
-	o.time("createdDateTime", d.Created)
-	o.text("description", d.Description)
-	o.text("displayName", d.DisplayName)
-	o.texts("groupTypes", g.Types)
-	o.bool("isAssignableToRole", g.RoleAssignable)
-	o.bool("mailEnabled", g.MailEnabled)
-	o.text("mailNickname", g.MailNickname)
-	o.texts("proxyAddresses", nil)
-	o.bool("securityEnabled", g.SecurityEnabled)
-	o.text("visibility", g.Visibility)
-	o.time("deletedDateTime", d.Deleted)
-	o.null(absentGroupNames...)
+	o.Time("createdDateTime", d.Created)
+	o.Text("description", d.Description)
+	o.Text("displayName", d.DisplayName)
+	o.Texts("groupTypes", g.Types)
+	o.Bool("isAssignableToRole", g.RoleAssignable)
+	o.Bool("mailEnabled", g.MailEnabled)
+	o.Text("mailNickname", g.MailNickname)
+	o.Texts("proxyAddresses", nil)
+	o.Bool("securityEnabled", g.SecurityEnabled)
+	o.Text("visibility", g.Visibility)
+	o.Time("deletedDateTime", d.Deleted)
+	o.Null(absentGroupNames...)
 }
 
 func groupValue(g directory.Group, path []string) any {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
 )
@@ -187,15 +188,15 @@ func (in rangeIn) toRange() (schedule.Range, error) {
 // appendInfo writes requestSchedule.
 func appendInfo(b []byte, in schedule.Info) []byte {
 	b = append(b, `{"startDateTime":`...)
-	b = appendTime(b, in.Start)
+	b = wire.AppendTime(b, in.Start)
 	b = append(b, `,"recurrence":`...)
 	b = appendRecurrence(b, in.Recurrence)
 	b = append(b, `,"expiration":{"type":`...)
 	b = api.AppendText(b, in.Expiration.Kind.String())
 	b = append(b, `,"endDateTime":`...)
-	b = appendTime(b, in.Expiration.End)
+	b = wire.AppendTime(b, in.Expiration.End)
 	b = append(b, `,"duration":`...)
-	b = appendText(b, in.Expiration.Duration.String())
+	b = wire.AppendText(b, in.Expiration.Duration.String())
 	return append(b, `}}`...)
 }
 
@@ -203,7 +204,7 @@ func appendRecurrence(b []byte, r *schedule.Recurrence) []byte {
 	if r == nil {
 		return append(b, "null"...)
 	}
-	return append(b, mustJSON(fromRecurrence(*r))...)
+	return append(b, wire.MustJSON(fromRecurrence(*r))...)
 }
 
 // The forms in which a recurrence goes out.

@@ -88,18 +88,18 @@ func period(i pim.Instance) (start, end time.Time) {
 func writeInstance(_ *call, o *object, i pim.Instance) {
 	start, end := period(i)
 	k := i.Schedule.Key
-	o.grantID("id", i)
+	appendGrant(o, "id", i)
 	writeKey(o, k, i.Principal)
-	o.time("startDateTime", start)
-	o.time("endDateTime", end)
+	o.Time("startDateTime", start)
+	o.Time("endDateTime", end)
 	if i.Schedule.Kind == pim.Assignment {
-		o.str("assignmentType", assignmentType(i))
+		o.Str("assignmentType", assignmentType(i))
 	}
-	o.str("memberType", memberType(i))
+	o.Str("memberType", memberType(i))
 	if i.Schedule.Kind == pim.Assignment && k.Provider == pim.Directory {
-		o.grantID("roleAssignmentOriginId", i)
+		appendGrant(o, "roleAssignmentOriginId", i)
 	}
-	o.text(scheduleIDName(k.Provider, i.Schedule.Kind), scheduleID(i))
+	o.Text(scheduleIDName(k.Provider, i.Schedule.Kind), scheduleID(i))
 }
 
 func instanceValue(_ *call, i pim.Instance, path []string) any {

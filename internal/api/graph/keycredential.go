@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 )
 
@@ -111,7 +112,7 @@ type keyCredentialOut struct {
 
 func writeKeyCredentials(o *object, p *directory.App) {
 	const name = "keyCredentials"
-	if !o.sel[name] {
+	if !o.Sel[name] {
 		return
 	}
 	out := []keyCredentialOut{}
@@ -131,5 +132,5 @@ func writeKeyCredentials(o *object, p *directory.App) {
 		}
 		out = append(out, row)
 	}
-	o.raw(name, mustJSON(out))
+	o.Raw(name, wire.MustJSON(out))
 }

@@ -10,6 +10,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/store"
 )
 
@@ -97,18 +98,18 @@ func appendRows[T any](b []byte, c *call, k *kind[T], q odata.Query, typed bool,
 		for _, r := range more {
 			c.appendRelated(&o, r, i)
 		}
-		b = done(o.end())
+		b = done(o.End())
 	}
 	return b, nil
 }
 
 func (c *call) appendRelated(o *object, r related, i int) {
 	if r.context != nil && c.meta != none {
-		o.name(r.name + "@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+r.context(i))
+		o.Name(r.name + "@odata.context")
+		o.B = api.AppendText(o.B, c.base()+"/$metadata#"+r.context(i))
 	}
-	o.name(r.name)
-	o.b = appendRaw(o.b, r.at(i))
+	o.Name(r.name)
+	o.B = wire.AppendRaw(o.B, r.at(i))
 }
 
 // fetcher reads a page of a store's list.
@@ -137,24 +138,24 @@ func finish[T any](c *call, k *kind[T], q odata.Query, rows []T, next string, to
 	}
 	o := newObject(make([]byte, 0, 512+len(rows)*rowSize), nil)
 	if c.meta != none {
-		o.name("@odata.context")
+		o.Name("@odata.context")
 		set := k.set
 		if c.function {
 			set = "Collection(" + k.typ + ")"
 		}
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#"+set+shape(q))
+		o.B = api.AppendText(o.B, c.base()+"/$metadata#"+set+shape(q))
 	}
 	if q.Count && total >= 0 {
-		o.name("@odata.count")
-		o.b = appendInt(o.b, total)
+		o.Name("@odata.count")
+		o.B = wire.AppendInt(o.B, total)
 	}
 	if next != "" {
-		o.name("@odata.nextLink")
-		o.b = api.AppendText(o.b, odata.NextLink(c.address(), next))
+		o.Name("@odata.nextLink")
+		o.B = api.AppendText(o.B, odata.NextLink(c.address(), next))
 	}
-	o.name("value")
-	o.b = append(o.b, '[')
-	b, err := appendRows(o.b, c, k, q, c.function, rows, func(b []byte) []byte { return append(b, ',') })
+	o.Name("value")
+	o.B = append(o.B, '[')
+	b, err := appendRows(o.B, c, k, q, c.function, rows, func(b []byte) []byte { return append(b, ',') })
 	if err != nil {
 		return api.Answer{}, err
 	}

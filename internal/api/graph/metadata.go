@@ -38,27 +38,27 @@ func serviceDocument(c *call) (api.Answer, error) {
 	}
 	o := newObject(nil, nil)
 	if c.meta != none {
-		o.name("@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata")
+		o.Name("@odata.context")
+		o.B = api.AppendText(o.B, c.base()+"/$metadata")
 	}
-	o.name("value")
-	o.b = append(o.b, '[')
+	o.Name("value")
+	o.B = append(o.B, '[')
 	for i, name := range d.names() {
 		if i > 0 {
-			o.b = append(o.b, ',')
+			o.B = append(o.B, ',')
 		}
 		kind := "EntitySet"
 		if d.singletons[name] != "" {
 			kind = "Singleton"
 		}
-		row := newObject(o.b, nil)
-		row.str("name", name)
-		row.str("kind", kind)
-		row.str("url", name)
-		o.b = row.end()
+		row := newObject(o.B, nil)
+		row.Str("name", name)
+		row.Str("kind", kind)
+		row.Str("url", name)
+		o.B = row.End()
 	}
-	o.b = append(o.b, ']')
-	return c.json(http.StatusOK, o.end()), nil
+	o.B = append(o.B, ']')
+	return c.json(http.StatusOK, o.End()), nil
 }
 
 // description is what a version offers.

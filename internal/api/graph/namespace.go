@@ -40,8 +40,8 @@ func namespaceProperties() []odata.Property {
 }
 
 func writeNamespace(_ *call, o *object, name string) {
-	o.str("id", name)
-	o.str("name", name)
+	o.Str("id", name)
+	o.Str("name", name)
 }
 
 func namespaceValue(_ *call, name string, _ []string) any { return name }
@@ -56,15 +56,15 @@ func actionProperties(beta bool) []odata.Property {
 }
 
 func writeAction(c *call, o *object, r actionRow) {
-	o.str("id", r.id())
-	o.text("actionVerb", r.verb())
-	o.null("authenticationContextId", "description")
-	o.bool("isAuthenticationContextSettable", false)
+	o.Str("id", r.id())
+	o.Text("actionVerb", r.verb())
+	o.Null("authenticationContextId", "description")
+	o.Bool("isAuthenticationContextSettable", false)
 	if c.beta {
-		o.null("isPrivileged")
+		o.Null("isPrivileged")
 	}
-	o.str("name", r.name)
-	o.null("resourceScopeId")
+	o.Str("name", r.name)
+	o.Null("resourceScopeId")
 }
 
 func actionValue(_ *call, r actionRow, path []string) any {

@@ -32,7 +32,7 @@ func objectType(o directory.Object) (typ, set string) {
 }
 
 func writeObject(c *call, o *object, d directory.Object) {
-	o.str("id", string(d.ID))
+	o.Str("id", string(d.ID))
 	switch d.Kind {
 	case directory.KindUser:
 		writeUser(c, o, d)
@@ -43,7 +43,7 @@ func writeObject(c *call, o *object, d directory.Object) {
 	case directory.KindAdministrativeUnit:
 		writeUnit(o, d)
 	case directory.KindRole:
-		o.time("deletedDateTime", d.Deleted)
+		o.Time("deletedDateTime", d.Deleted)
 	}
 }
 
@@ -547,11 +547,11 @@ func (c *call) ids(list []string) api.Answer {
 	slices.Sort(list)
 	o := newObject(nil, nil)
 	if c.meta != none {
-		o.name("@odata.context")
-		o.b = api.AppendText(o.b, c.base()+"/$metadata#Collection(Edm.String)")
+		o.Name("@odata.context")
+		o.B = api.AppendText(o.B, c.base()+"/$metadata#Collection(Edm.String)")
 	}
-	o.texts("value", list)
-	return c.json(http.StatusOK, o.end())
+	o.Texts("value", list)
+	return c.json(http.StatusOK, o.End())
 }
 
 // relateObjectParts serves what of directory objects may be expanded: a user's manager, the members and owners of groups.

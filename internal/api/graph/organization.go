@@ -6,6 +6,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 )
 
@@ -28,15 +29,15 @@ type verifiedDomainOut struct {
 const domainCapabilities = "Email, OfficeCommunicationsOnline"
 
 func writeOrganization(_ *call, o *object, t directory.Tenant) {
-	o.str("id", string(t.ID))
-	o.null("deletedDateTime", "countryLetterCode")
-	o.time("createdDateTime", t.Created)
-	o.text("displayName", t.Name)
-	o.texts("securityComplianceNotificationMails", nil)
-	o.texts("technicalNotificationMails", nil)
-	o.str("tenantType", "AAD")
-	if o.member("verifiedDomains") {
-		o.b = append(o.b, mustJSON([]verifiedDomainOut{{domainCapabilities, true, true, t.Domain, "Managed"}})...)
+	o.Str("id", string(t.ID))
+	o.Null("deletedDateTime", "countryLetterCode")
+	o.Time("createdDateTime", t.Created)
+	o.Text("displayName", t.Name)
+	o.Texts("securityComplianceNotificationMails", nil)
+	o.Texts("technicalNotificationMails", nil)
+	o.Str("tenantType", "AAD")
+	if o.Member("verifiedDomains") {
+		o.B = append(o.B, wire.MustJSON([]verifiedDomainOut{{domainCapabilities, true, true, t.Domain, "Managed"}})...)
 	}
 }
 
@@ -93,17 +94,17 @@ func domainProperties() []odata.Property {
 }
 
 func writeDomain(_ *call, o *object, t directory.Tenant) {
-	o.str("id", t.Domain)
-	o.str("authenticationType", "Managed")
-	o.null("availabilityStatus")
-	o.bool("isAdminManaged", true)
-	o.bool("isDefault", true)
-	o.bool("isInitial", true)
-	o.bool("isRoot", true)
-	o.bool("isVerified", true)
-	o.null("manufacturer", "model", "passwordNotificationWindowInDays", "passwordValidityPeriodInDays")
-	o.texts("supportedServices", []string{"Email", "OfficeCommunicationsOnline"})
-	o.null("state")
+	o.Str("id", t.Domain)
+	o.Str("authenticationType", "Managed")
+	o.Null("availabilityStatus")
+	o.Bool("isAdminManaged", true)
+	o.Bool("isDefault", true)
+	o.Bool("isInitial", true)
+	o.Bool("isRoot", true)
+	o.Bool("isVerified", true)
+	o.Null("manufacturer", "model", "passwordNotificationWindowInDays", "passwordValidityPeriodInDays")
+	o.Texts("supportedServices", []string{"Email", "OfficeCommunicationsOnline"})
+	o.Null("state")
 }
 
 func domainValue(_ *call, t directory.Tenant, path []string) any {
@@ -146,10 +147,10 @@ func contextProperties() []odata.Property {
 }
 
 func writeContext(_ *call, o *object, id string) {
-	o.str("id", id)
-	o.str("displayName", "Authentication context "+id)
-	o.null("description")
-	o.bool("isAvailable", true)
+	o.Str("id", id)
+	o.Str("displayName", "Authentication context "+id)
+	o.Null("description")
+	o.Bool("isAvailable", true)
 }
 
 func contextValue(_ *call, id string, path []string) any {
@@ -167,7 +168,7 @@ func contextValue(_ *call, id string, path []string) any {
 func contextIDs() []string {
 	out := make([]string, maxContext)
 	for i := range out {
-		out[i] = "c" + string(appendInt(nil, i+1))
+		out[i] = "c" + string(wire.AppendInt(nil, i+1))
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -50,19 +51,19 @@ func policyProperties() []odata.Property {
 }
 
 func writePolicy(_ *call, o *object, r policyRow) {
-	o.str("id", r.id())
-	o.str("displayName", r.scopeType)
-	o.str("description", r.scopeType)
-	o.bool("isOrganizationDefault", false)
-	o.str("scopeId", string(r.key.Scope))
-	o.str("scopeType", r.scopeType)
-	o.time("lastModifiedDateTime", r.policy.Modified)
-	if o.member("lastModifiedBy") {
-		o.b = append(o.b, `{"displayName":`...)
-		o.b = appendText(o.b, r.policy.ModifiedByName)
-		o.b = append(o.b, `,"id":`...)
-		o.b = appendText(o.b, r.policy.ModifiedBy)
-		o.b = append(o.b, '}')
+	o.Str("id", r.id())
+	o.Str("displayName", r.scopeType)
+	o.Str("description", r.scopeType)
+	o.Bool("isOrganizationDefault", false)
+	o.Str("scopeId", string(r.key.Scope))
+	o.Str("scopeType", r.scopeType)
+	o.Time("lastModifiedDateTime", r.policy.Modified)
+	if o.Member("lastModifiedBy") {
+		o.B = append(o.B, `{"displayName":`...)
+		o.B = wire.AppendText(o.B, r.policy.ModifiedByName)
+		o.B = append(o.B, `,"id":`...)
+		o.B = wire.AppendText(o.B, r.policy.ModifiedBy)
+		o.B = append(o.B, '}')
 	}
 }
 
@@ -118,11 +119,11 @@ func policyAssignmentProperties() []odata.Property {
 }
 
 func writePolicyAssignment(_ *call, o *object, r policyRow) {
-	o.str("id", r.assignmentID())
-	o.str("policyId", r.id())
-	o.str("scopeId", string(r.key.Scope))
-	o.str("scopeType", r.scopeType)
-	o.text("roleDefinitionId", string(r.key.Role))
+	o.Str("id", r.assignmentID())
+	o.Str("policyId", r.id())
+	o.Str("scopeId", string(r.key.Scope))
+	o.Str("scopeType", r.scopeType)
+	o.Text("roleDefinitionId", string(r.key.Role))
 }
 
 func policyAssignmentValue(_ *call, r policyRow, path []string) any {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
@@ -68,6 +69,17 @@ func refusals() map[pim.Code]told {
 		pim.NotCancelable:        {bad, "RequestCannotBeCancelled", "The request is in a final state and cannot be cancelled.", false},
 		pim.AlreadyDecided:       {http.StatusConflict, "Conflict", "The approval was decided already.", false},
 		pim.JustificationMissing: {bad, "InvalidRequest", "Justification is required.", false},
+		pim.RequestExists:        {http.StatusConflict, "Conflict", "The id is taken.", false},
+		// What follows is said about resources alone.
+		pim.Constrained:        {http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", false},
+		pim.InvalidCondition:   {bad, "Request_BadRequest", "The condition is invalid.", true},
+		pim.UnknownScope:       {absent, "ResourceNotFound", "The scope is not found.", false},
+		pim.UnknownGrant:       {absent, "ResourceNotFound", "The grant is not found.", false},
+		pim.ScopeInUse:         {http.StatusConflict, "Conflict", "The scope is in use.", true},
+		pim.RoleInUse:          {bad, "Request_BadRequest", "The role is in use.", false},
+		pim.RoleNameTaken:      {http.StatusConflict, "Conflict", "The name is taken.", false},
+		pim.DeniedByAssignment: {http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", false},
+		pim.OutsidePIM:         {bad, "Request_BadRequest", "The role is given by PIM alone.", false},
 	}
 }
 
@@ -182,7 +194,7 @@ func fromFault(r *api.Request, f *api.Fault) *problem {
 	p := api.ODataErrorOf(f)
 	if f.Problem == api.MissingPermission && len(f.Needs) > 0 && ofPIM(r.URL.Path) {
 		p.Code = "UnknownError"
-		p.Message = string(mustJSON(nested{"PermissionScopeNotGranted", f.Detail, []string{}}))
+		p.Message = string(wire.MustJSON(nested{"PermissionScopeNotGranted", f.Detail, []string{}}))
 	}
 	return p
 }

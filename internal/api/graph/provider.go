@@ -108,15 +108,15 @@ func (w words) keyProperties() []odata.Property {
 
 // writeKey writes them.
 func writeKey(o *object, k pim.Key, p pim.PrincipalID) {
-	o.text("principalId", string(p))
+	o.Text("principalId", string(p))
 	if k.Provider == pim.Group {
-		o.text("groupId", string(k.Scope))
-		o.text("accessId", string(k.Role))
+		o.Text("groupId", string(k.Scope))
+		o.Text("accessId", string(k.Role))
 		return
 	}
-	o.text("roleDefinitionId", string(k.Role))
-	o.text("directoryScopeId", string(k.Scope))
-	o.null("appScopeId")
+	o.Text("roleDefinitionId", string(k.Role))
+	o.Text("directoryScopeId", string(k.Scope))
+	o.Null("appScopeId")
 }
 
 // keyValue is the value of one of them.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -236,5 +237,5 @@ func (c *call) relateGrants(k *kind[pim.Instance], g grantSet, q odata.Query, n 
 
 // relateList makes a related collection of plain JSON rows, nested within each row.
 func relateList(name string, rows func(i int) [][]byte) related {
-	return related{name: name, at: func(i int) []byte { return appendList(nil, rows(i)) }}
+	return related{name: name, at: func(i int) []byte { return wire.AppendList(nil, rows(i)) }}
 }

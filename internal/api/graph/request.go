@@ -8,6 +8,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
@@ -226,29 +227,29 @@ func (r requestRow) approvalID() string {
 }
 
 func writeRequest(c *call, o *object, r requestRow) {
-	o.text("id", string(r.ID))
-	o.str("status", r.status())
-	o.time("createdDateTime", r.Created)
-	o.time("completedDateTime", r.completed())
-	o.text("approvalId", r.approvalID())
-	o.null("customData")
-	o.text("action", actionName(r.Action))
+	o.Text("id", string(r.ID))
+	o.Str("status", r.status())
+	o.Time("createdDateTime", r.Created)
+	o.Time("completedDateTime", r.completed())
+	o.Text("approvalId", r.approvalID())
+	o.Null("customData")
+	o.Text("action", actionName(r.Action))
 	writeKey(o, r.Key, r.Key.Principal)
-	o.bool("isValidationOnly", r.validated)
-	o.text("targetScheduleId", r.target())
-	o.text("justification", r.Justification)
-	if o.member("createdBy") {
-		o.b = appendActor(o.b, r.By)
+	o.Bool("isValidationOnly", r.validated)
+	o.Text("targetScheduleId", r.target())
+	o.Text("justification", r.Justification)
+	if o.Member("createdBy") {
+		o.B = appendActor(o.B, r.By)
 	}
-	if o.member("scheduleInfo") {
+	if o.Member("scheduleInfo") {
 		if removal(r.Action) {
-			o.b = append(o.b, "null"...)
+			o.B = append(o.B, "null"...)
 		} else {
-			o.b = appendInfo(o.b, r.asked())
+			o.B = appendInfo(o.B, r.asked())
 		}
 	}
-	if o.member("ticketInfo") {
-		o.b = appendTicket(o.b, r.Ticket, c.beta)
+	if o.Member("ticketInfo") {
+		o.B = appendTicket(o.B, r.Ticket, c.beta)
 	}
 }
 
@@ -263,7 +264,7 @@ func (r requestRow) asked() schedule.Info {
 func appendActor(b []byte, a pim.Actor) []byte {
 	identity := func(b []byte) []byte {
 		b = append(b, `{"displayName":null,"id":`...)
-		return append(appendText(b, string(a.Principal)), '}')
+		return append(wire.AppendText(b, string(a.Principal)), '}')
 	}
 	b = append(b, `{"application":`...)
 	if a.Kind == pim.ServicePrincipal {
@@ -276,14 +277,14 @@ func appendActor(b []byte, a pim.Actor) []byte {
 
 func appendTicket(b []byte, t pim.Ticket, beta bool) []byte {
 	b = append(b, `{"ticketNumber":`...)
-	b = appendText(b, t.Number)
+	b = wire.AppendText(b, t.Number)
 	b = append(b, `,"ticketSystem":`...)
-	b = appendText(b, t.System)
+	b = wire.AppendText(b, t.System)
 	if beta {
 		b = append(b, `,"ticketSubmitterIdentityId":`...)
-		b = appendText(b, t.Submitter)
+		b = wire.AppendText(b, t.Submitter)
 		b = append(b, `,"ticketApproverIdentityId":`...)
-		b = appendText(b, t.Approver)
+		b = wire.AppendText(b, t.Approver)
 	}
 	return append(b, '}')
 }

@@ -5,6 +5,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 )
 
@@ -17,17 +18,17 @@ func resourceProperties() []odata.Property {
 }
 
 func writeResource(_ *call, o *object, g directory.Object) {
-	o.text("id", string(g.ID))
-	o.text("displayName", g.DisplayName)
-	o.text("externalId", string(g.ID))
-	o.str("type", "Group")
-	o.str("status", "Active")
-	o.time("registeredDateTime", g.Created)
-	o.null("registeredRoot")
+	o.Text("id", string(g.ID))
+	o.Text("displayName", g.DisplayName)
+	o.Text("externalId", string(g.ID))
+	o.Str("type", "Group")
+	o.Str("status", "Active")
+	o.Time("registeredDateTime", g.Created)
+	o.Null("registeredRoot")
 }
 
 // bareGroup answers for the address above the sets, as the service does.
 func bareGroup(*call) (api.Answer, error) {
 	return api.Answer{}, &problem{Status: http.StatusBadRequest, Code: "UnknownError",
-		Message: string(mustJSON(nested{"MissingProvider", "The provider is missing.", []string{}}))}
+		Message: string(wire.MustJSON(nested{"MissingProvider", "The provider is missing.", []string{}}))}
 }

@@ -8,6 +8,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -40,20 +41,20 @@ type permissionOut struct {
 }
 
 func writeRole(c *call, o *object, r app.RoleDefinition) {
-	o.text("id", string(r.ID))
-	o.text("description", r.Description)
-	o.text("displayName", r.Name)
-	o.bool("isBuiltIn", r.BuiltIn)
-	o.bool("isEnabled", r.Enabled)
-	o.texts("resourceScopes", []string{"/"})
-	o.text("templateId", templateID(r))
-	o.text("version", roleVersion(r))
-	if o.member("rolePermissions") {
-		o.b = append(o.b, mustJSON(permissionsOf(r))...)
+	o.Text("id", string(r.ID))
+	o.Text("description", r.Description)
+	o.Text("displayName", r.Name)
+	o.Bool("isBuiltIn", r.BuiltIn)
+	o.Bool("isEnabled", r.Enabled)
+	o.Texts("resourceScopes", []string{"/"})
+	o.Text("templateId", templateID(r))
+	o.Text("version", roleVersion(r))
+	if o.Member("rolePermissions") {
+		o.B = append(o.B, wire.MustJSON(permissionsOf(r))...)
 	}
 	if c.beta {
-		o.bool("isPrivileged", r.Privileged)
-		o.str("allowedPrincipalTypes", "user,servicePrincipal,group")
+		o.Bool("isPrivileged", r.Privileged)
+		o.Str("allowedPrincipalTypes", "user,servicePrincipal,group")
 	}
 }
 
@@ -74,18 +75,18 @@ func permissionsOf(r app.RoleDefinition) []permissionOut {
 
 // writeExpandedRole writes a role beside a row of PIM, where the service leaves its permissions out.
 func writeExpandedRole(c *call, o *object, r app.RoleDefinition) {
-	o.text("id", string(r.ID))
-	o.text("description", r.Description)
-	o.text("displayName", r.Name)
-	o.bool("isBuiltIn", r.BuiltIn)
-	o.bool("isEnabled", r.Enabled)
-	o.texts("resourceScopes", nil)
-	o.text("templateId", templateID(r))
-	o.null("version")
-	o.texts("rolePermissions", nil)
+	o.Text("id", string(r.ID))
+	o.Text("description", r.Description)
+	o.Text("displayName", r.Name)
+	o.Bool("isBuiltIn", r.BuiltIn)
+	o.Bool("isEnabled", r.Enabled)
+	o.Texts("resourceScopes", nil)
+	o.Text("templateId", templateID(r))
+	o.Null("version")
+	o.Texts("rolePermissions", nil)
 	if c.beta {
-		o.bool("isPrivileged", r.Privileged)
-		o.str("allowedPrincipalTypes", "user,servicePrincipal,group")
+		o.Bool("isPrivileged", r.Privileged)
+		o.Str("allowedPrincipalTypes", "user,servicePrincipal,group")
 	}
 }
 

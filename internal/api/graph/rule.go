@@ -7,6 +7,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/policy"
 	"portcullis/internal/schedule"
 )
@@ -62,27 +63,27 @@ func ruleValue(_ *call, r ruleRow, path []string) any {
 }
 
 func writeRule(c *call, o *object, r ruleRow) {
-	o.str("id", r.rule.Name)
+	o.Str("id", r.rule.Name)
 	rules := r.rules
 	set := rules.SetOf(r.rule)
 	switch r.rule.Kind {
 	case policy.ExpirationRule:
-		o.bool("isExpirationRequired", set.Expiration.Required)
-		o.text("maximumDuration", set.Expiration.Maximum.String())
+		o.Bool("isExpirationRequired", set.Expiration.Required)
+		o.Text("maximumDuration", set.Expiration.Maximum.String())
 	case policy.EnablementRule:
-		o.texts("enabledRules", enabledRules(set.Enablement))
+		o.Texts("enabledRules", enabledRules(set.Enablement))
 	case policy.NotificationRule:
 		writeNotification(o, r.rule.Recipient, *set.Notifications.For(r.rule.Recipient))
 	case policy.ApprovalRule:
-		if o.member("setting") {
-			o.b = append(o.b, mustJSON(fromApproval(rules.Approval, c.beta))...)
+		if o.Member("setting") {
+			o.B = append(o.B, wire.MustJSON(fromApproval(rules.Approval, c.beta))...)
 		}
 	case policy.ContextRule:
-		o.bool("isEnabled", rules.Context.Enabled)
-		o.text("claimValue", rules.Context.Value)
+		o.Bool("isEnabled", rules.Context.Enabled)
+		o.Text("claimValue", rules.Context.Value)
 	}
-	if o.member("target") {
-		o.b = append(o.b, mustJSON(fromTarget(r.rule, c.beta))...)
+	if o.Member("target") {
+		o.B = append(o.B, wire.MustJSON(fromTarget(r.rule, c.beta))...)
 	}
 }
 
@@ -101,11 +102,11 @@ func enabledRules(e policy.Enablement) []string {
 }
 
 func writeNotification(o *object, to policy.Recipient, n policy.Notification) {
-	o.str("notificationType", "Email")
-	o.str("recipientType", recipientName(to))
-	o.str("notificationLevel", notificationLevels()[n.Level])
-	o.bool("isDefaultRecipientsEnabled", !n.NoDefaults)
-	o.texts("notificationRecipients", n.Recipients)
+	o.Str("notificationType", "Email")
+	o.Str("recipientType", recipientName(to))
+	o.Str("notificationLevel", notificationLevels()[n.Level])
+	o.Bool("isDefaultRecipientsEnabled", !n.NoDefaults)
+	o.Texts("notificationRecipients", n.Recipients)
 }
 
 func recipientName(to policy.Recipient) string {

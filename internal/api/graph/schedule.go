@@ -136,22 +136,22 @@ func guidOrExact(f store.Field) column {
 
 func writeSchedule(c *call, o *object, i pim.Instance) {
 	s := i.Schedule
-	o.text("id", scheduleID(i))
+	o.Text("id", scheduleID(i))
 	writeKey(o, s.Key, i.Principal)
-	o.text("createdUsing", string(s.Request))
+	o.Text("createdUsing", string(s.Request))
 	if outside(i) {
-		o.null("createdDateTime", "modifiedDateTime")
+		o.Null("createdDateTime", "modifiedDateTime")
 	} else {
-		o.time("createdDateTime", s.Created)
-		o.time("modifiedDateTime", s.Modified)
+		o.Time("createdDateTime", s.Created)
+		o.Time("modifiedDateTime", s.Modified)
 	}
-	o.str("status", scheduleStatus(c.now, s))
-	if o.member("scheduleInfo") {
-		o.b = appendInfo(o.b, infoOf(s.Window))
+	o.Str("status", scheduleStatus(c.now, s))
+	if o.Member("scheduleInfo") {
+		o.B = appendInfo(o.B, infoOf(s.Window))
 	}
-	o.str("memberType", memberType(i))
+	o.Str("memberType", memberType(i))
 	if s.Kind == pim.Assignment {
-		o.str("assignmentType", assignmentType(i))
+		o.Str("assignmentType", assignmentType(i))
 	}
 }
 

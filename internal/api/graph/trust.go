@@ -30,12 +30,12 @@ func trustKind() kind[directory.Trust] {
 }
 
 func writeTrust(_ *call, o *object, t directory.Trust) {
-	o.str("id", t.ID)
-	o.str("name", t.Name)
-	o.str("issuer", t.Issuer)
-	o.str("subject", t.Subject)
-	o.text("description", t.Description)
-	o.texts("audiences", t.Audiences)
+	o.Str("id", t.ID)
+	o.Str("name", t.Name)
+	o.Str("issuer", t.Issuer)
+	o.Str("subject", t.Subject)
+	o.Text("description", t.Description)
+	o.Texts("audiences", t.Audiences)
 }
 
 func trustValue(_ *call, t directory.Trust, path []string) any {

@@ -6,6 +6,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -21,12 +22,12 @@ func unitProperties() []odata.Property {
 }
 
 func writeUnit(o *object, d directory.Object) {
-	o.time("deletedDateTime", d.Deleted)
-	o.text("displayName", d.DisplayName)
-	o.text("description", d.Description)
-	o.bool("isMemberManagementRestricted", false)
-	o.null("membershipRule", "membershipRuleProcessingState", "membershipType")
-	o.text("visibility", visibility(d))
+	o.Time("deletedDateTime", d.Deleted)
+	o.Text("displayName", d.DisplayName)
+	o.Text("description", d.Description)
+	o.Bool("isMemberManagementRestricted", false)
+	o.Null("membershipRule", "membershipRuleProcessingState", "membershipType")
+	o.Text("visibility", visibility(d))
 }
 
 func visibility(d directory.Object) string {
@@ -51,15 +52,15 @@ func scopedProperties() []odata.Property {
 }
 
 func writeScoped(_ *call, o *object, r scopedRow) {
-	o.str("id", r.id)
-	o.str("administrativeUnitId", r.unit)
-	o.str("roleId", string(r.role))
-	if o.member("roleMemberInfo") {
-		o.b = append(o.b, `{"id":`...)
-		o.b = api.AppendText(o.b, string(r.member.ID))
-		o.b = append(o.b, `,"displayName":`...)
-		o.b = appendText(o.b, r.member.DisplayName)
-		o.b = append(o.b, '}')
+	o.Str("id", r.id)
+	o.Str("administrativeUnitId", r.unit)
+	o.Str("roleId", string(r.role))
+	if o.Member("roleMemberInfo") {
+		o.B = append(o.B, `{"id":`...)
+		o.B = api.AppendText(o.B, string(r.member.ID))
+		o.B = append(o.B, `,"displayName":`...)
+		o.B = wire.AppendText(o.B, r.member.DisplayName)
+		o.B = append(o.B, '}')
 	}
 }
 

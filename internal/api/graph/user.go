@@ -9,6 +9,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -46,40 +47,40 @@ func absentUser() []string {
 
 func writeUser(c *call, o *object, d directory.Object) {
 	u := d.User
-	if o.sel == nil && !c.beta {
-		o.sel = c.userDefault
+	if o.Sel == nil && !c.beta {
+		o.Sel = c.userDefault
 		if !d.Deleted.IsZero() {
-			o.name("deletedDateTime")
-			o.b = appendTime(o.b, d.Deleted)
+			o.Name("deletedDateTime")
+			o.B = wire.AppendTime(o.B, d.Deleted)
 		}
-		defer func() { o.sel = nil }()
+		defer func() { o.Sel = nil }()
 	}
-	o.texts("businessPhones", u.BusinessPhones)
-	o.text("displayName", d.DisplayName)
-	o.text("givenName", u.GivenName)
-	o.text("jobTitle", u.JobTitle)
-	o.text("mail", u.Mail)
-	o.text("mobilePhone", u.MobilePhone)
-	o.text("officeLocation", u.OfficeLocation)
-	o.text("preferredLanguage", u.PreferredLanguage)
-	o.text("surname", u.Surname)
-	o.text("userPrincipalName", u.PrincipalName)
+	o.Texts("businessPhones", u.BusinessPhones)
+	o.Text("displayName", d.DisplayName)
+	o.Text("givenName", u.GivenName)
+	o.Text("jobTitle", u.JobTitle)
+	o.Text("mail", u.Mail)
+	o.Text("mobilePhone", u.MobilePhone)
+	o.Text("officeLocation", u.OfficeLocation)
+	o.Text("preferredLanguage", u.PreferredLanguage)
+	o.Text("surname", u.Surname)
+	o.Text("userPrincipalName", u.PrincipalName)
 	writeMoreOfUser(o, d)
 }
 
 func writeMoreOfUser(o *object, d directory.Object) {
 	u := d.User
-	o.bool("accountEnabled", d.Enabled)
-	o.time("createdDateTime", d.Created)
-	o.text("department", u.Department)
-	o.text("employeeId", u.EmployeeID)
-	o.text("mailNickname", u.MailNickname)
-	o.null("onPremisesSyncEnabled")
-	o.texts("otherMails", u.OtherMails)
-	o.texts("proxyAddresses", nil)
-	o.text("userType", userType(*u))
-	o.time("deletedDateTime", d.Deleted)
-	o.null(absentUserNames...)
+	o.Bool("accountEnabled", d.Enabled)
+	o.Time("createdDateTime", d.Created)
+	o.Text("department", u.Department)
+	o.Text("employeeId", u.EmployeeID)
+	o.Text("mailNickname", u.MailNickname)
+	o.Null("onPremisesSyncEnabled")
+	o.Texts("otherMails", u.OtherMails)
+	o.Texts("proxyAddresses", nil)
+	o.Text("userType", userType(*u))
+	o.Time("deletedDateTime", d.Deleted)
+	o.Null(absentUserNames...)
 	writeFurther(o, u.Further)
 }
 
@@ -88,25 +89,25 @@ func writeMoreOfUser(o *object, d directory.Object) {
 var declaredFurther = []string{"companyName", "employeeType", "onPremisesImmutableId", "passwordPolicies", "usageLocation"}
 
 func writeFurther(o *object, further map[string]string) {
-	asked := o.sel != nil
+	asked := o.Sel != nil
 	for _, name := range furtherUserNames {
 		if text := further[name]; text != "" || asked || slices.Contains(declaredFurther, name) {
-			o.text(name, text)
+			o.Text(name, text)
 		}
 	}
-	if (asked || further[costCenter] != "" || further[division] != "") && o.member("employeeOrgData") {
-		o.b = append(o.b, `{"costCenter":`...)
-		o.b = append(appendText(o.b, further[costCenter]), `,"division":`...)
-		o.b = append(appendText(o.b, further[division]), '}')
+	if (asked || further[costCenter] != "" || further[division] != "") && o.Member("employeeOrgData") {
+		o.B = append(o.B, `{"costCenter":`...)
+		o.B = append(wire.AppendText(o.B, further[costCenter]), `,"division":`...)
+		o.B = append(wire.AppendText(o.B, further[division]), '}')
 	}
 	switch text := further[inAddressList]; {
 	case text != "":
-		o.bool(inAddressList, text == "true")
+		o.Bool(inAddressList, text == "true")
 	case asked:
-		o.null(inAddressList)
+		o.Null(inAddressList)
 	}
 	if asked {
-		o.texts("imAddresses", nil)
+		o.Texts("imAddresses", nil)
 	}
 }
 

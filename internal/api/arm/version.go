@@ -1,0 +1,46 @@
+package arm
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+
+	"portcullis/internal/api"
+)
+
+// dated is the form of a version: a day, and for versions that are not final a word behind it.
+var dated = regexp.MustCompile(`^20[0-9]{2}-[0-9]{2}-[0-9]{2}(-[a-z]+)?$`)
+
+// versionOf reads the api-version, which every call has to name (reference arm-pim §1). All versions are one implementation.
+func versionOf(r *api.Request) (string, error) {
+	version := ""
+	for name, values := range r.URL.Query() {
+		if strings.EqualFold(name, "api-version") && len(values) > 0 {
+			version = strings.ToLower(strings.TrimSpace(values[0]))
+		}
+	}
+	switch {
+	case version == "":
+		return "", &problem{Status: http.StatusBadRequest, Code: "MissingApiVersionParameter",
+			Message: "The api-version query parameter (?api-version=) is required for all requests."}
+	case !dated.MatchString(version):
+		return "", &problem{Status: http.StatusBadRequest, Code: "InvalidApiVersionParameter",
+			Message: "The api-version '" + printable(version) + "' is invalid."}
+	}
+	return version, nil
+}
+
+// since says whether the version of the call is one of a day or later.
+func (c *call) since(day string) bool { return c.version[:len(day)] >= day }
+
+func printable(s string) string {
+	if len(s) > 100 {
+		s = s[:100]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '\'' {
+			return -1
+		}
+		return r
+	}, s)
+}
