@@ -6,6 +6,11 @@
 // the principal and the environment. The package is pure: it is told the attributes, and knows no role and no scope.
 package abac
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Source says whose attribute is meant. The zero value is none.
 type Source int
 
@@ -36,11 +41,76 @@ type Question struct {
 	Attributes           Attributes
 }
 
-// Condition is a condition that was read. Nil holds always.
-type Condition struct{}
+// exactKey follows the key of a tag whose letter case counts.
+const exactKey = "<$key_case_sensitive$>"
 
-// Parse reads a condition.
-func Parse(text string) (*Condition, error) { return nil, nil }
+// Name makes an attribute of the name that stands between the brackets, written in any letter case. The key of a tag keeps its
+// letters where the name says that they count: "….../tags:Project<$key_case_sensitive$>".
+func Name(source Source, name string) Attribute {
+	name = strings.TrimSpace(name)
+	key := strings.IndexByte(name, ':')
+	if exact := len(name) - len(exactKey); key >= 0 && exact > key && lower(name[exact:]) == exactKey {
+		return Attribute{Source: source, Name: lower(name[:key]) + name[key:exact] + exactKey}
+	}
+	return Attribute{Source: source, Name: lower(name)}
+}
+
+// String is the attribute as conditions write it.
+func (a Attribute) String() string {
+	for _, s := range sources {
+		if s.source == a.Source {
+			return "@" + s.text + "[" + a.Name + "]"
+		}
+	}
+	return ""
+}
+
+// values are those of an attribute; none if it is missing.
+func (q *Question) values(a Attribute) []string { return q.Attributes[a] }
+
+// isSubOperation says whether an attribute is the sub-operation, which is known without being told among the attributes.
+func (q *Question) isSubOperation(a Attribute) bool {
+	return q.SubOperation != "" && a.Source == Request && a.Name == "suboperation"
+}
+
+// Condition is a condition that was read. Nil holds always.
+type Condition struct {
+	root node
+	// text is what String prints.
+	text string
+}
 
 // Holds says whether the condition lets the question pass.
-func (c *Condition) Holds(q Question) bool { return c == nil }
+func (c *Condition) Holds(q Question) bool { return c == nil || c.root.holds(&q) }
+
+// String prints the condition in one form for all spellings of it; Parse reads the same condition from it. Names of actions and
+// attributes are in lower case.
+func (c *Condition) String() string {
+	if c == nil {
+		return ""
+	}
+	return c.text
+}
+
+// Equal says whether two texts are the same condition, however they are spelt: letter case of names, blanks, needless
+// brackets, and the order and form of the values of a set make no difference. Texts that cannot be read equal only themselves.
+func Equal(a, b string) bool {
+	if a == b {
+		return true
+	}
+	first, err := Parse(a)
+	if err != nil {
+		return false
+	}
+	second, err := Parse(b)
+	return err == nil && first.String() == second.String()
+}
+
+// Error says why a text is no condition.
+type Error struct {
+	// At is where in the text, in bytes from 0.
+	At     int
+	Detail string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("condition, at byte %d: %s", e.At, e.Detail) }

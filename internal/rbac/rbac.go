@@ -5,6 +5,7 @@
 package rbac
 
 import (
+	"slices"
 	"time"
 
 	"portcullis/internal/abac"
@@ -31,6 +32,29 @@ type Role struct {
 	Created, Updated time.Time
 	// CreatedBy and UpdatedBy are object ids; empty for built-in roles.
 	CreatedBy, UpdatedBy string
+
+	compiled compiled
+}
+
+// Compiled returns the role ready for quick answers. A role that is not compiled gives the same answers, slowly.
+// A compiled role may be used by many at once; neither it nor what it refers to is to be changed.
+func (r Role) Compiled() *Role {
+	r.compiled = compile(r.Permissions)
+	return &r
+}
+
+// Equal says whether two definitions are the same, compiled or not.
+func (r Role) Equal(o Role) bool {
+	return r.ID == o.ID && r.Name == o.Name && r.Description == o.Description && r.BuiltIn == o.BuiltIn &&
+		slices.Equal(r.Assignable, o.Assignable) && slices.EqualFunc(r.Permissions, o.Permissions, Permission.Equal) &&
+		r.Created.Equal(o.Created) && r.Updated.Equal(o.Updated) && r.CreatedBy == o.CreatedBy && r.UpdatedBy == o.UpdatedBy
+}
+
+// Equal says whether two entries are written in the same way.
+func (p Permission) Equal(o Permission) bool {
+	return slices.Equal(p.Actions, o.Actions) && slices.Equal(p.NotActions, o.NotActions) &&
+		slices.Equal(p.DataActions, o.DataActions) && slices.Equal(p.NotDataActions, o.NotDataActions) &&
+		p.Condition == o.Condition && p.ConditionVersion == o.ConditionVersion
 }
 
 // Operation is what somebody wants to do: an action of the control plane, such as "Microsoft.Compute/virtualMachines/read",
@@ -38,32 +62,9 @@ type Role struct {
 type Operation struct {
 	Action string
 	Data   bool
+	// SubOperation is which part of the action it is, where conditions tell parts apart; empty: none.
+	SubOperation string
 }
-
-// Denial is a deny assignment: whoever it names, and it does not except, may not do what its permissions match, whatever
-// roles they hold.
-type Denial struct {
-	// ID is a lower-case UUID. Scope is where it forbids, and below unless NotBelow says otherwise.
-	ID                string
-	Scope             string
-	Name, Description string
-	NotBelow          bool
-	// Everybody denies all principals; Principals are those named otherwise, and Except those it spares.
-	Everybody          bool
-	Principals, Except []Named
-	Permissions        []Permission
-	Condition          string
-	ConditionVersion   string
-	// Audit only tells what would be denied ("audit" in place of "enforced").
-	Audit bool
-	// System denials can be changed by nobody.
-	System               bool
-	Created, Updated     time.Time
-	CreatedBy, UpdatedBy string
-}
-
-// Named is a principal as a denial names it. Type is User, Group or ServicePrincipal as it came.
-type Named struct{ ID, Type string }
 
 // Verdict is the answer to whether an operation is allowed. The zero value is no.
 type Verdict int
