@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"portcullis/internal/pim"
+	"portcullis/internal/rbac"
 	"portcullis/internal/schedule"
 )
 
@@ -35,7 +36,13 @@ const (
 	KindServicePrincipal
 	KindAdministrativeUnit
 	KindRole
+	// KindResourceRole is a custom role of the resource provider.
+	KindResourceRole
 )
+
+// Definition says whether objects of the kind are role definitions: those have ids as all objects have, and are shown as roles
+// alone.
+func (k Kind) Definition() bool { return k == KindRole || k == KindResourceRole }
 
 // Object is anything in a tenant's directory that has an id. Exactly the facet of its kind is set.
 type Object struct {
@@ -58,6 +65,8 @@ type Object struct {
 	App     *App
 	Unit    *Unit
 	Role    *Role
+	// ResourceRole is the facet of custom roles of the resource provider.
+	ResourceRole *ResourceRole
 }
 
 // User is the facet of a person's account.
@@ -129,6 +138,28 @@ type Role struct {
 	// Blocks are the lengths of the parts in which Actions came, where there were several.
 	Blocks    []int
 	Condition string
+}
+
+// ResourceRole is the facet of a custom role of the resource provider, whose name and description are those of the object.
+type ResourceRole struct {
+	// Assignable are the scopes at and below which the role can be held.
+	Assignable  []string
+	Permissions []rbac.Permission
+	// CreatedBy and UpdatedBy are object ids. Updated is when somebody last wrote the role.
+	CreatedBy, UpdatedBy string
+	Updated              time.Time
+}
+
+// Definition returns a custom role of the resource provider as it is evaluated and shown; false for any other object.
+func (o Object) Definition() (rbac.Role, bool) {
+	if o.Kind != KindResourceRole || o.ResourceRole == nil {
+		return rbac.Role{}, false
+	}
+	r := o.ResourceRole
+	return rbac.Role{
+		ID: string(o.ID), Name: o.DisplayName, Description: o.Description, Assignable: r.Assignable, Permissions: r.Permissions,
+		Created: o.Created, Updated: r.Updated, CreatedBy: r.CreatedBy, UpdatedBy: r.UpdatedBy,
+	}, true
 }
 
 // Relation says how two objects belong together. The zero value is nothing.
@@ -216,7 +247,7 @@ func (o Object) Principal() pim.Principal {
 		p.Kind, p.RoleAssignable = pim.GroupPrincipal, o.Group.RoleAssignable
 	case KindServicePrincipal:
 		p.Kind, p.Account = pim.ServicePrincipal, o.App.ClientID
-	case KindAdministrativeUnit, KindRole:
+	case KindAdministrativeUnit, KindRole, KindResourceRole:
 		return pim.Principal{}
 	}
 	return p
@@ -249,5 +280,19 @@ func (o Object) Clone() Object {
 		r.Actions, r.Blocks = slices.Clone(r.Actions), slices.Clone(r.Blocks)
 		o.Role = &r
 	}
+	if o.ResourceRole != nil {
+		r := *o.ResourceRole
+		r.Assignable, r.Permissions = slices.Clone(r.Assignable), clonePermissions(r.Permissions)
+		o.ResourceRole = &r
+	}
 	return o
+}
+
+func clonePermissions(list []rbac.Permission) []rbac.Permission {
+	out := slices.Clone(list)
+	for i, p := range out {
+		out[i].Actions, out[i].NotActions = slices.Clone(p.Actions), slices.Clone(p.NotActions)
+		out[i].DataActions, out[i].NotDataActions = slices.Clone(p.DataActions), slices.Clone(p.NotDataActions)
+	}
+	return out
 }

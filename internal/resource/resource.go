@@ -65,16 +65,17 @@ const (
 	GroupType           = "Microsoft.Resources/subscriptions/resourceGroups"
 )
 
-// Bounds of a path.
+// Bounds of a path. What is asked about a scope, such as the stages of an approval there, stands behind it in an address, and
+// addresses are bounded too.
 const (
 	mostBytes    = 2048
-	mostSegments = 40
+	mostSegments = 26
 	longestName  = 260
 )
 
 const (
 	groupsPrefix = "/providers/microsoft.management/managementgroups/"
-	aliasPrefix  = "/providers/microsoft.subscription/subscriptions/"
+	providers    = "providers"
 )
 
 // ManagementGroupScope returns the scope of a management group.
@@ -93,40 +94,72 @@ var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 // is brought to the short one. It returns the node with Scope, ID, Kind, Name, Type, and Parent where the path tells it.
 // An empty path is the root. The error says what is wrong with the path, in words that callers may see.
 func Parse(path string) (Node, error) {
+	s, err := split(path)
+	if err != nil {
+		return Node{}, err
+	}
+	return parse(s)
+}
+
+// ParseFor is Parse for a path of a tenant, of whose tree the root is also called by the management group that has the tenant's
+// id for its name (reference arm-pim §2).
+func ParseFor(t pim.TenantID, path string) (Node, error) {
+	s, err := split(path)
+	if err != nil {
+		return Node{}, err
+	}
+	if len(s) >= 4 && ofManagementGroup(s) && strings.EqualFold(s[3], string(t)) {
+		s = s[4:]
+	}
+	n, err := parse(s)
+	n.Tenant = t
+	return n, err
+}
+
+// split takes a path apart and tests its segments. The long form of a subscription is left as the short one.
+func split(path string) ([]string, error) {
 	if len(path) > mostBytes {
-		return Node{}, fmt.Errorf("a scope has at most %d bytes", mostBytes)
+		return nil, fmt.Errorf("a scope has at most %d bytes", mostBytes)
 	}
 	var segments []string
 	for s := range strings.SplitSeq(path, "/") {
 		switch {
 		case s == "":
 			continue
-		case s == "." || s == ".." || len(s) > longestName || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }):
-			return Node{}, fmt.Errorf("a scope has no such segment as %.40q", s)
+		case s == "." || s == ".." || len(s) > longestName || strings.ContainsFunc(s, unprintable):
+			return nil, fmt.Errorf("a scope has no such segment as %.40q", s)
 		}
 		segments = append(segments, s)
 	}
 	if len(segments) > mostSegments {
-		return Node{}, fmt.Errorf("a scope has at most %d segments", mostSegments)
+		return nil, fmt.Errorf("a scope has at most %d segments", mostSegments)
 	}
-	if len(segments) > 3 && strings.EqualFold(segments[0], "providers") && strings.EqualFold(segments[1], "Microsoft.Subscription") && strings.EqualFold(segments[2], "subscriptions") {
+	if len(segments) > 3 && strings.EqualFold(strings.Join(segments[:3], "/"), "providers/Microsoft.Subscription/subscriptions") {
 		segments = segments[2:]
 	}
-	return parse(segments)
+	return segments, nil
+}
+
+func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }
+
+func ofManagementGroup(s []string) bool {
+	return strings.EqualFold(strings.Join(s[:3], "/"), "providers/"+ManagementGroupType)
 }
 
 func parse(s []string) (Node, error) {
 	switch {
 	case len(s) == 0:
 		return Node{Scope: pim.Everywhere, ID: "/", Kind: Root}, nil
-	case len(s) == 4 && strings.EqualFold(strings.Join(s[:3], "/"), "providers/"+ManagementGroupType):
-		return node("/providers/"+ManagementGroupType+"/"+s[3], s[3], ManagementGroup, ManagementGroupType), nil
+	case len(s) >= 4 && ofManagementGroup(s):
+		path := "/providers/" + ManagementGroupType + "/" + s[3]
+		if len(s) == 4 {
+			return node(path, s[3], ManagementGroup, ManagementGroupType), nil
+		}
+		return parseResource(path, s[4:])
 	case strings.EqualFold(s[0], "subscriptions") && len(s) >= 2:
 		return parseSubscription(s)
-	case strings.EqualFold(s[0], "providers"):
-		return parseResource("", s)
 	}
-	return Node{}, fmt.Errorf("%q is no scope", "/"+strings.Join(s, "/"))
+	return parseResource("", s)
 }
 
 func parseSubscription(s []string) (Node, error) {
@@ -150,17 +183,17 @@ func parseSubscription(s []string) (Node, error) {
 
 // parseResource reads …/providers/{namespace}/{type}/{name}[/{type}/{name}…] behind a path, which may come again behind itself.
 func parseResource(path string, s []string) (Node, error) {
-	typ := ""
-	name := ""
+	typ, name := "", ""
 	for len(s) > 0 {
-		if strings.EqualFold(s[0], "providers") && len(s) >= 4 {
-			path, typ = path+"/providers/"+s[1], s[1]
+		if strings.EqualFold(s[0], providers) && len(s) >= 4 {
+			path, typ = path+"/"+providers+"/"+s[1], s[1]
 			s = s[2:]
-		} else if typ == "" {
-			return Node{}, fmt.Errorf("%q is no scope", path+"/"+strings.Join(s, "/"))
 		}
-		if len(s) < 2 {
-			return Node{}, fmt.Errorf("%q is no scope: a type is followed by a name", path+"/"+strings.Join(s, "/"))
+		switch {
+		case typ == "" || strings.EqualFold(s[0], providers):
+			return Node{}, fmt.Errorf("%.200q is no scope", path+"/"+strings.Join(s, "/"))
+		case len(s) < 2:
+			return Node{}, fmt.Errorf("%.200q is no scope: a type is followed by a name", path+"/"+strings.Join(s, "/"))
 		}
 		path, typ, name = path+"/"+s[0]+"/"+s[1], typ+"/"+s[0], s[1]
 		s = s[2:]

@@ -85,7 +85,7 @@ const (
 	Contains
 )
 
-// Filter is a condition on rows: one of And, Or, Not, Compare, In.
+// Filter is a condition on rows: one of And, Or, Not, Compare, In, Under.
 // Texts compare without letter case in display and principal names, mail addresses and nicknames, and in the names and
 // accounts that events tell; exactly elsewhere.
 type Filter interface{ filter() }
@@ -117,7 +117,8 @@ type In struct {
 	Values []string
 }
 
-// Under holds when the column, a scope of resources, is one of the scopes or lies below one by its path, segment by segment.
+// Under holds when the column, a scope of resources and so a text that compares exactly, is one of the scopes or lies below one
+// by its path, segment by segment. Everything that is not none lies below "/". An empty scope matches nothing.
 type Under struct {
 	Field  Field
 	Scopes []pim.Scope

@@ -49,7 +49,7 @@ func Match(f Filter, column func(Field) any) bool {
 		return false
 	case Under:
 		have, ok := column(f.Field).(string)
-		return ok && slices.ContainsFunc(f.Scopes, func(s pim.Scope) bool { return resource.Within(pim.Scope(have), s) })
+		return ok && slices.ContainsFunc(f.Scopes, func(s pim.Scope) bool { return s != "" && resource.Within(pim.Scope(have), s) })
 	case Compare:
 		return matchCompare(f, column(f.Field))
 	default:

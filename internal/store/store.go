@@ -52,7 +52,8 @@ type Cases interface {
 	// and doors are not in the store: the caller fills them in.
 	Case(context.Context, pim.Need) (pim.Case, error)
 	// Commit writes everything or nothing, and returns when it is durable. ErrStale: the case, one it touches or one it
-	// relies on has changed, or a new request's id is taken (ErrConflict when the case itself has not changed).
+	// relies on has changed, or a new request's id is taken (ErrConflict when the case itself has not changed). Callers
+	// choose the ids of schedules of the resource provider: ErrStale, too, where another case has a schedule of that id.
 	Commit(context.Context, Commit) error
 	// CommitAll writes several outcomes of different cases, each whole or not at all, and is for the clock's asks and
 	// imports. The result has one error, or nil, for each.
@@ -78,7 +79,7 @@ type Commit struct {
 	Links   []directory.Link
 	Unlinks []directory.Link
 	// Resources are nodes of the tree, written whole; Cleared are scopes that go with everything that lies below them by
-	// their path. First goes what is cleared. Denials are written whole, Undenied go.
+	// their path; "/" is all. First goes what is cleared. Denials are written whole; first Undenied go.
 	Resources []resource.Node
 	Cleared   []Place
 	Denials   []Denial

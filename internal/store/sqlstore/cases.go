@@ -105,18 +105,23 @@ type reading struct {
 
 	// What the questions ask for: rows (n, tenant, provider, scope, role, principal) of keys by what they need.
 	all, backing, dependents [][]any
+	// onResources are the backing's keys that are about resources, of which the others are not.
+	onResources [][]any
 	// paths are the dependents' keys that are about members of groups.
 	paths          [][]any
 	administrators [][]any
-	// objects, climbs and places are who or what is looked up: each once, however many cases need it.
+	// objects, climbs and places are who or what is looked up: each once, however many cases need it. So are nodes.
 	objects, climbs, places map[objectID]bool
+	nodes                   map[store.Place]bool
 	policies                map[pim.RoleKey]bool
 
 	// What came back.
 	found map[objectID]directory.Object
 	above map[objectID][]pim.Membership
 	units map[objectID][]pim.Scope
-	rules map[pim.RoleKey]policy.Policy
+	// parents are those of the nodes that are there, and of what contains them.
+	parents map[store.Place]pim.Scope
+	rules   map[pim.RoleKey]policy.Policy
 	// dependentAt finds a dependent by the case and its schedule; byEligibility are those that rest on one of the case's.
 	dependentAt   map[dependentID]int
 	byEligibility map[dependentID]bool
@@ -182,6 +187,7 @@ func (r *reading) known(n int) bool { return r.cases[n].Key != (pim.Key{}) }
 func (r *reading) gather() {
 	r.objects, r.climbs, r.places = map[objectID]bool{}, map[objectID]bool{}, map[objectID]bool{}
 	r.policies = map[pim.RoleKey]bool{}
+	r.nodes, r.parents = map[store.Place]bool{}, map[store.Place]pim.Scope{}
 	r.above, r.units = map[objectID][]pim.Membership{}, map[objectID][]pim.Scope{}
 	r.found, r.rules = map[objectID]directory.Object{}, map[pim.RoleKey]policy.Policy{}
 	r.dependentAt, r.byEligibility = map[dependentID]int{}, map[dependentID]bool{}
@@ -194,7 +200,9 @@ func (r *reading) gather() {
 		r.all = append(r.all, row)
 		r.objects[objectID{k.Tenant, k.Principal}] = true
 		r.policies[k.Policy()] = true
-		if n.Backing {
+		if n.Backing && k.Provider == pim.Resource {
+			r.onResources = append(r.onResources, row)
+		} else if n.Backing {
 			r.backing = append(r.backing, append(row[:len(row):len(row)], scopeObject(k)))
 		}
 		if n.Dependents {
@@ -220,6 +228,9 @@ func (r *reading) gatherPeople(n pim.Need, k pim.Key) {
 		}
 	}
 	r.objects[objectID{k.Tenant, pim.PrincipalID(k.Role)}] = true
+	if k.Provider == pim.Resource && k.Scope != pim.Everywhere {
+		r.nodes[store.Place{Tenant: k.Tenant, Scope: k.Scope}] = true
+	}
 	if id := scopeObject(k); id != "" {
 		r.objects[objectID{k.Tenant, pim.PrincipalID(id)}] = true
 		r.places[objectID{k.Tenant, pim.PrincipalID(id)}] = true
@@ -261,8 +272,8 @@ func (r *reading) questions() []rowsQuestion {
 		r.people(),
 		policiesQuestion(r.policies, func(k pim.RoleKey, p policy.Policy) { r.rules[k] = p }),
 		r.climb(),
-		r.containers(),
-		r.backings(),
+		r.containers(), r.tree(),
+		r.backings(), r.backingsOnResources(),
 		r.resting(), r.onPaths(),
 		r.administratorsVersion(), r.standings(),
 	}
@@ -441,24 +452,63 @@ func (r *reading) containers() rowsQuestion {
 		}}
 }
 
+// tree reads the nodes that scopes of resources name, and all that contain them. UNION drops what is found again, so circles
+// end.
+func (r *reading) tree() rowsQuestion {
+	rows := make([][]any, 0, len(r.nodes))
+	for p := range r.nodes {
+		rows = append(rows, []any{string(p.Tenant), plain(string(p.Scope))})
+	}
+	return rowsQuestion{
+		columns: texts("tenant", "scope"), rows: rows, sql: `
+			WITH RECURSIVE up(tenant, scope, parent) AS (
+				SELECT r.tenant, r.scope, r.parent FROM {{rows}} CROSS JOIN resources r
+				WHERE r.tenant = v.tenant AND r.scope = v.scope
+				UNION
+				SELECT r.tenant, r.scope, r.parent FROM up u CROSS JOIN resources r
+				WHERE r.tenant = u.tenant AND r.scope = u.parent)
+			SELECT tenant, scope, parent FROM up`,
+		each: func(row scan) error {
+			var tenant, scope, parent string
+			err := row(&tenant, &scope, &parent)
+			r.parents[store.Place{Tenant: pim.TenantID(tenant), Scope: pim.Scope(scope)}] = pim.Scope(parent)
+			return err
+		}}
+}
+
 // backings reads the live eligibilities of the principal and of the groups above it, at the scope and at wider ones.
 // Whether one holds at the time of the decision is for the core to say.
 func (r *reading) backings() rowsQuestion {
-	return rowsQuestion{
-		columns: append(keyedColumns(), column{"object", text}), rows: r.backing,
-		sql: r.text("backings", func() string {
-			return `
-			WITH RECURSIVE need AS (SELECT v.n, v.tenant, v.provider, v.scope, v.role, v.principal, v.object FROM {{rows}}),
-			who(n, tenant, id) AS (
-				SELECT n, tenant, principal FROM need
-				UNION
-				SELECT w.n, w.tenant, l.from_id FROM who w CROSS JOIN links l
-				WHERE l.tenant = w.tenant AND l.relation = 1 AND l.to_id = w.id),
+	return r.backingsWithin("backings", append(keyedColumns(), column{"object", text}), r.backing, `
 			place(n, scope) AS (
 				SELECT n, scope FROM need
 				UNION SELECT n, '/' FROM need WHERE provider = 'directory'
 				UNION SELECT n.n, '/administrativeUnits/' || l.from_id FROM need n CROSS JOIN links l
-				WHERE n.provider = 'directory' AND l.tenant = n.tenant AND l.relation = 3 AND l.to_id = n.object)
+				WHERE n.provider = 'directory' AND l.tenant = n.tenant AND l.relation = 3 AND l.to_id = n.object)`)
+}
+
+// backingsOnResources does so for keys that are about resources, up the tree.
+func (r *reading) backingsOnResources() rowsQuestion {
+	return r.backingsWithin("backingsOnResources", keyedColumns(), r.onResources, `
+			place(n, tenant, scope) AS (
+				SELECT n, tenant, scope FROM need
+				UNION SELECT n, tenant, '/' FROM need
+				UNION
+				SELECT p.n, p.tenant, r.parent FROM place p CROSS JOIN resources r
+				WHERE r.tenant = p.tenant AND r.scope = p.scope)`)
+}
+
+func (r *reading) backingsWithin(name string, columns []column, rows [][]any, place string) rowsQuestion {
+	return rowsQuestion{
+		columns: columns, rows: rows,
+		sql: r.text(name, func() string {
+			return `
+			WITH RECURSIVE need AS (SELECT ` + names(columns, "v.") + ` FROM {{rows}}),
+			who(n, tenant, id) AS (
+				SELECT n, tenant, principal FROM need
+				UNION
+				SELECT w.n, w.tenant, l.from_id FROM who w CROSS JOIN links l
+				WHERE l.tenant = w.tenant AND l.relation = 1 AND l.to_id = w.id),` + place + `
 			SELECT w.n, COALESCE((SELECT c.version FROM cases c WHERE c.tenant = s.tenant AND c.principal = s.principal
 					AND c.role = s.role AND c.scope = s.scope AND c.provider = s.provider), 0), ` + schedulesTable().list("s.") + `
 			FROM who w CROSS JOIN need n CROSS JOIN schedules s
@@ -709,9 +759,7 @@ func (r *reading) completePeople(n pim.Need, c *pim.Case) {
 	if o, ok := r.found[objectID{k.Tenant, n.Actor}]; ok {
 		c.Actor = o.Principal()
 	}
-	if o, ok := r.found[objectID{k.Tenant, pim.PrincipalID(k.Role)}]; ok && o.Role != nil {
-		c.Role = pim.Role{ID: k.Role, Name: o.DisplayName, Enabled: o.Role.Enabled}
-	}
+	c.Role = customRole(k, r.found[objectID{k.Tenant, pim.PrincipalID(k.Role)}])
 	c.Memberships = append(c.Memberships, r.above[objectID{k.Tenant, k.Principal}]...)
 	if n.Actor != k.Principal {
 		c.Memberships = append(c.Memberships, r.above[objectID{k.Tenant, n.Actor}]...)
@@ -722,6 +770,25 @@ func (r *reading) completePeople(n pim.Need, c *pim.Case) {
 	slices.SortFunc(c.Memberships, order)
 	c.Memberships = slices.CompactFunc(c.Memberships, func(a, b pim.Membership) bool { return order(a, b) == 0 })
 	r.completeScope(c)
+}
+
+// customRole is the custom role of a key, where the object with its id is one of the key's provider; else the zero role.
+func customRole(k pim.Key, o directory.Object) pim.Role {
+	switch k.Provider {
+	case pim.Resource:
+		if d := o.ResourceRole; d != nil {
+			role := pim.Role{ID: k.Role, Name: o.DisplayName, Enabled: o.Enabled}
+			for _, s := range d.Assignable {
+				role.Assignable = append(role.Assignable, pim.Scope(s))
+			}
+			return role
+		}
+	case pim.Directory, pim.Group:
+		if o.Role != nil {
+			return pim.Role{ID: k.Role, Name: o.DisplayName, Enabled: o.Role.Enabled}
+		}
+	}
+	return pim.Role{}
 }
 
 // completeScope says whether what the scope names is there, and which scopes contain it, the nearest first.
@@ -745,6 +812,23 @@ func (r *reading) completeScope(c *pim.Case) {
 	case pim.Group:
 		c.ScopeKnown, c.Onto = there && o.Kind == directory.KindGroup, o.GroupFacts()
 	case pim.Resource:
-		// Resources are not in the directory.
+		_, there = r.parents[store.Place{Tenant: k.Tenant, Scope: k.Scope}]
+		c.ScopeKnown, c.Wider = there || k.Scope == pim.Everywhere, r.containing(k)
+	}
+}
+
+// containing lists what contains a key's scope of resources, up to the root, which contains everything else. Of a circle, which
+// nobody can make, each is named once.
+func (r *reading) containing(k pim.Key) (wider []pim.Scope) {
+	if k.Scope == pim.Everywhere {
+		return nil
+	}
+	for at := k.Scope; ; {
+		up := r.parents[store.Place{Tenant: k.Tenant, Scope: at}]
+		if up == "" || up == pim.Everywhere || up == k.Scope || slices.Contains(wider, up) {
+			return append(wider, pim.Everywhere)
+		}
+		wider = append(wider, up)
+		at = up
 	}
 }

@@ -29,8 +29,13 @@ const (
 	unlink
 	link
 	putCredentials
+	clearResources
+	putResources
+	deleteDenials
+	putDenials
 	newRequests
 	putRequests
+	nameSchedules
 	putSchedules
 	putEffects
 	newEvents
@@ -61,8 +66,13 @@ func commitStatements() [slots]statement {
 		unlink:            linksTable().remove(),
 		link:              linksTable().upsert(),
 		putCredentials:    credentialsTable().upsert(),
+		clearResources:    clearTree(),
+		putResources:      resourcesTable().upsert(),
+		deleteDenials:     denialsTable().remove(),
+		putDenials:        denialsTable().upsert(),
 		newRequests:       requestsTable().insert(),
 		putRequests:       requestsTable().upsert(),
+		nameSchedules:     namedUpsert(),
 		putSchedules:      schedulesTable().upsert(),
 		putEffects:        effectUpsert(),
 		newEvents:         eventsTable().insert(),
@@ -142,7 +152,10 @@ func prepare(c store.Commit) (*change, error) {
 			return nil, err
 		}
 	}
-	return p, p.directory(c)
+	if err := p.directory(c); err != nil {
+		return nil, err
+	}
+	return p, p.resources(c)
 }
 
 // add returns a function that takes what makes a row, for a slot.
@@ -204,10 +217,8 @@ func (p *change) outcome(o pim.Outcome) error {
 			return err
 		}
 	}
-	for _, s := range o.Schedules {
-		if err := p.add(putSchedules)(scheduleRow(s)); err != nil {
-			return err
-		}
+	if err := p.schedules(o.Schedules); err != nil {
+		return err
 	}
 	for _, e := range o.Effects {
 		if err := p.add(putEffects)(effectRow(e)); err != nil {
@@ -220,6 +231,36 @@ func (p *change) outcome(o pim.Outcome) error {
 		}
 	}
 	return nil
+}
+
+// schedules notes schedules, each once: of several with one id the last.
+func (p *change) schedules(list []pim.Schedule) error {
+	named := map[scheduleID]int{}
+	for _, s := range list {
+		if s.Key.Provider != pim.Resource {
+			if err := p.add(putSchedules)(scheduleRow(s)); err != nil {
+				return err
+			}
+			continue
+		}
+		row, err := scheduleRow(s)
+		if err != nil {
+			return err
+		}
+		id := scheduleID{s.Key.Tenant, s.ID}
+		if at, twice := named[id]; twice {
+			p.rows[nameSchedules][at] = row
+			continue
+		}
+		named[id] = len(p.rows[nameSchedules])
+		p.rows[nameSchedules] = append(p.rows[nameSchedules], row)
+	}
+	return nil
+}
+
+type scheduleID struct {
+	tenant pim.TenantID
+	id     pim.ScheduleID
 }
 
 func (p *change) directory(c store.Commit) error {
@@ -261,6 +302,29 @@ func (p *change) directory(c store.Commit) error {
 			return err
 		}
 	}
+	return nil
+}
+
+func (p *change) resources(c store.Commit) error {
+	for _, at := range c.Cleared {
+		if err := p.add(clearResources)(placeRow(at)); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.Resources {
+		if err := p.add(putResources)(nodeRow(n)); err != nil {
+			return err
+		}
+	}
+	for _, d := range c.Undenied {
+		p.rows[deleteDenials] = append(p.rows[deleteDenials], denialKey(d))
+	}
+	for _, d := range c.Denials {
+		if err := p.add(putDenials)(denialRow(d)); err != nil {
+			return err
+		}
+	}
+	p.alone = p.alone || len(c.Cleared)+len(c.Undenied) > 0
 	return nil
 }
 

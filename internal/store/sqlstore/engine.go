@@ -34,7 +34,13 @@ type engine interface {
 	words(sql string) string
 	// in is a condition that a column is one of the values of the argument with that number.
 	in(column string, argument int) string
-	// list is the argument for in.
+	// values is a table v with one column, value, of the argument with that number.
+	values(argument int) string
+	// among is a condition that a column is among what a query returns, which is asked first.
+	among(column, query string) string
+	// knowsData says whether the planner knows how many rows a condition leaves.
+	knowsData() bool
+	// list is the argument for in and values.
 	list(values []string) any
 	ping(ctx context.Context) error
 	close() error

@@ -41,6 +41,8 @@ type compiler struct {
 // maxDepth bounds the nesting of a filter: whoever makes filters from what callers send has bounds of their own.
 const maxDepth = 100
 
+func tooDeep() error { return fmt.Errorf("a filter is nested deeper than %d", maxDepth) }
+
 func (c *compiler) bind(v any) string {
 	c.args = append(c.args, v)
 	return fmt.Sprintf("$%d", len(c.args))
@@ -56,7 +58,7 @@ func (c *compiler) field(f store.Field) (field, error) {
 
 func (c *compiler) compile(f store.Filter, depth int) (string, error) {
 	if depth > maxDepth {
-		return "", fmt.Errorf("a filter is nested deeper than %d", maxDepth)
+		return "", tooDeep()
 	}
 	switch f := f.(type) {
 	case nil:
@@ -72,6 +74,8 @@ func (c *compiler) compile(f store.Filter, depth int) (string, error) {
 		return c.compare(f)
 	case store.In:
 		return c.in(f)
+	case store.Under:
+		return c.under(f)
 	default:
 		return "", fmt.Errorf("unknown filter %T", f)
 	}
@@ -132,7 +136,7 @@ func (c *compiler) compare(f store.Compare) (string, error) {
 	if n, ok := v.(int64); ok && col.typ == numeric {
 		// There are few values, and an index on a part of the rows is of use only where the plan knows which.
 		s = col.column + " " + operator + " " + strconv.FormatInt(n, 10)
-	} else if p := pim.Provider(fmt.Sprint(v)); f.Field == store.FieldProvider && (p == pim.Directory || p == pim.Group) {
+	} else if p := pim.Provider(fmt.Sprint(v)); f.Field == store.FieldProvider && (p == pim.Directory || p == pim.Group || p == pim.Resource) {
 		s = col.column + " " + operator + " '" + string(p) + "'" // for the same reason
 	} else {
 		s = col.column + " " + operator + " " + c.bind(v)

@@ -26,6 +26,8 @@ type list[T any] struct {
 	table  table
 	fields map[store.Field]field
 	scan   func(s scan, before ...any) (T, error)
+	// finders are indexes that no planner can be trusted to take.
+	finders []finder
 }
 
 func keyFields() map[store.Field]field {
@@ -47,7 +49,11 @@ func withKey(more map[store.Field]field) map[store.Field]field {
 
 // Requests implements store.Lists.
 func (s *Store) Requests(ctx context.Context, q store.Query) (store.Page[pim.Request], error) {
-	return page(ctx, s, q, list[pim.Request]{table: requestsTable(), scan: scanRequest, fields: withKey(map[store.Field]field{
+	return page(ctx, s, q, list[pim.Request]{table: requestsTable(), scan: scanRequest, finders: []finder{
+		{field: store.FieldScope, given: []string{onResources}, unless: []store.Field{store.FieldPrincipal}},
+		{field: store.FieldStatus, open: true, unless: []store.Field{store.FieldPrincipal, store.FieldScope, store.FieldID}},
+		{field: store.FieldPrincipal, guessed: true},
+	}, fields: withKey(map[store.Field]field{
 		store.FieldKind:        {"kind", numeric},
 		store.FieldAction:      {"action", numeric},
 		store.FieldStatus:      {"status", numeric},
@@ -61,7 +67,10 @@ func (s *Store) Requests(ctx context.Context, q store.Query) (store.Page[pim.Req
 
 // Schedules implements store.Lists.
 func (s *Store) Schedules(ctx context.Context, q store.Query) (store.Page[pim.Schedule], error) {
-	return page(ctx, s, q, list[pim.Schedule]{table: schedulesTable(), scan: scanSchedule, fields: withKey(map[store.Field]field{
+	return page(ctx, s, q, list[pim.Schedule]{table: schedulesTable(), scan: scanSchedule, finders: []finder{
+		{field: store.FieldScope, given: []string{onResources, "ending = 0"}, unless: []store.Field{store.FieldPrincipal}},
+		{field: store.FieldPrincipal, guessed: true},
+	}, fields: withKey(map[store.Field]field{
 		store.FieldKind:        {"kind", numeric},
 		store.FieldType:        {"type", numeric},
 		store.FieldEnding:      {"ending", numeric},
@@ -271,13 +280,10 @@ func page[T any](ctx context.Context, s *Store, q store.Query, l list[T]) (store
 func readPage[T any](ctx context.Context, s *Store, q store.Query, l list[T]) (store.Page[T], error) {
 	p := store.Page[T]{Count: -1}
 	c := &compiler{fields: l.fields, db: s.db}
-	where := "tenant = " + c.bind(string(q.Tenant))
-	if q.Where != nil {
-		cond, err := c.compile(q.Where, 0)
-		if err != nil {
-			return p, err
-		}
-		where += " AND " + cond
+	c.bind(string(q.Tenant))
+	where, err := c.conditions(l.table.name, l.finders, q.Where)
+	if err != nil {
+		return p, err
 	}
 	k, err := c.sortKeyOf(q.Order)
 	if err != nil {

@@ -50,6 +50,8 @@ type storedObject struct {
 	Unit        *storedUnit  `json:"unit,omitempty"`
 	Modified    *int64       `json:"mod,omitempty"`
 	ExternalID  string       `json:"ext,omitempty"`
+
+	ResourceRole *storedResourceRole `json:"rrole,omitempty"`
 }
 
 type storedUser struct {
@@ -121,6 +123,15 @@ type storedRole struct {
 	Blocks     []int    `json:"cut,omitempty"`
 }
 
+// storedResourceRole is a custom role of resources.
+type storedResourceRole struct {
+	Assignable  []string           `json:"at,omitempty"`
+	Permissions []storedPermission `json:"what,omitempty"`
+	CreatedBy   string             `json:"newBy,omitempty"`
+	UpdatedBy   string             `json:"modBy,omitempty"`
+	Updated     *int64             `json:"mod,omitempty"`
+}
+
 func objectRow(o directory.Object) ([]any, error) {
 	f := storedObject{DisplayName: o.DisplayName, Description: o.Description, Modified: optionalStamp(o.Modified), ExternalID: o.ExternalID}
 	var principalName, mail, nickname, client string
@@ -145,6 +156,9 @@ func objectRow(o directory.Object) ([]any, error) {
 	}
 	if r := o.Role; r != nil {
 		f.Role = &storedRole{r.TemplateID, r.Version, r.Enabled, r.Actions, r.Condition, r.Blocks}
+	}
+	if r := o.ResourceRole; r != nil {
+		f.ResourceRole = &storedResourceRole{r.Assignable, fromPermissions(r.Permissions), r.CreatedBy, r.UpdatedBy, optionalStamp(r.Updated)}
 	}
 	d, err := doc(f)
 	return []any{
@@ -231,6 +245,12 @@ func (f storedObject) facets(o *directory.Object) {
 		o.Role = &directory.Role{
 			TemplateID: r.TemplateID, Version: r.Version, Enabled: r.Enabled, Actions: r.Actions, Condition: r.Condition,
 			Blocks: r.Blocks,
+		}
+	}
+	if r := f.ResourceRole; r != nil {
+		o.ResourceRole = &directory.ResourceRole{
+			Assignable: r.Assignable, Permissions: permissions(r.Permissions), CreatedBy: r.CreatedBy, UpdatedBy: r.UpdatedBy,
+			Updated: optionalInstant(r.Updated),
 		}
 	}
 }

@@ -33,6 +33,20 @@ type storedPolicy struct {
 	EndUserAssign  storedSet      `json:"ea"`
 	Approval       storedDemand   `json:"approval"`
 	Context        *storedContext `json:"context,omitempty"`
+	PIMOnly        *storedPIMOnly `json:"only,omitempty"`
+}
+
+type storedPIMOnly struct {
+	Mode           int              `json:"mode,omitempty"`
+	Excluded       []storedExcluded `json:"not,omitempty"`
+	ToApplications bool             `json:"toApps,omitempty"`
+	ByApplications bool             `json:"byApps,omitempty"`
+}
+
+type storedExcluded struct {
+	Kind int    `json:"k,omitempty"`
+	ID   string `json:"id,omitempty"`
+	Name string `json:"n,omitempty"`
 }
 
 type storedSet struct {
@@ -44,6 +58,8 @@ type storedSet struct {
 	Admins        storedNotice `json:"n1"`
 	Requestor     storedNotice `json:"n2"`
 	Approvers     storedNotice `json:"n3"`
+
+	Exceptions []storedApprover `json:"not,omitempty"`
 }
 
 type storedNotice struct {
@@ -92,6 +108,7 @@ func policyRow(e store.PolicyEdit) ([]any, error) {
 	if c := p.Rules.Context; c != (policy.Context{}) {
 		f.Context = &storedContext{c.Enabled, c.Value}
 	}
+	f.PIMOnly = fromPIMOnly(p.Rules.PIMOnly)
 	d, err := doc(f)
 	return append(roleKeyValues(e.Key), p.Version, d), err
 }
@@ -124,6 +141,7 @@ func readPolicy(d string) (p policy.Policy, err error) {
 	if f.Context != nil {
 		p.Rules.Context = policy.Context{Enabled: f.Context.Enabled, Value: f.Context.Value}
 	}
+	p.Rules.PIMOnly = f.PIMOnly.pimOnly()
 	if p.Rules.AdminEligibility, err = f.AdminEligible.set(); err != nil {
 		return p, err
 	}
@@ -139,14 +157,14 @@ func fromSet(s policy.Set) storedSet {
 		Required: s.Expiration.Required, Maximum: s.Expiration.Maximum.String(), MFA: s.Enablement.MFA,
 		Justification: s.Enablement.Justification, Ticketing: s.Enablement.Ticketing,
 		Admins: fromNotice(s.Notifications.Admins), Requestor: fromNotice(s.Notifications.Requestor),
-		Approvers: fromNotice(s.Notifications.Approvers),
+		Approvers: fromNotice(s.Notifications.Approvers), Exceptions: fromApprovers(s.Expiration.Exceptions),
 	}
 }
 
 func (f storedSet) set() (policy.Set, error) {
 	most, err := duration(f.Maximum)
 	return policy.Set{
-		Expiration: policy.Expiration{Required: f.Required, Maximum: most},
+		Expiration: policy.Expiration{Required: f.Required, Maximum: most, Exceptions: approvers(f.Exceptions)},
 		Enablement: policy.Enablement{MFA: f.MFA, Justification: f.Justification, Ticketing: f.Ticketing},
 		Notifications: policy.Notifications{
 			Admins: f.Admins.notice(), Requestor: f.Requestor.notice(), Approvers: f.Approvers.notice(),
@@ -160,6 +178,28 @@ func fromNotice(n policy.Notification) storedNotice {
 
 func (f storedNotice) notice() policy.Notification {
 	return policy.Notification{Level: policy.NotificationLevel(f.Level), NoDefaults: f.NoDefaults, Recipients: f.Recipients}
+}
+
+func fromPIMOnly(p policy.PIMOnly) *storedPIMOnly {
+	if p.Mode == policy.PIMOnlyDisabled && len(p.Excluded) == 0 && !p.ToApplications && !p.ByApplications {
+		return nil
+	}
+	f := &storedPIMOnly{Mode: int(p.Mode), ToApplications: p.ToApplications, ByApplications: p.ByApplications}
+	for _, e := range p.Excluded {
+		f.Excluded = append(f.Excluded, storedExcluded{int(e.Kind), e.ID, e.Name})
+	}
+	return f
+}
+
+func (f *storedPIMOnly) pimOnly() policy.PIMOnly {
+	if f == nil {
+		return policy.PIMOnly{}
+	}
+	p := policy.PIMOnly{Mode: policy.PIMOnlyMode(f.Mode), ToApplications: f.ToApplications, ByApplications: f.ByApplications}
+	for _, e := range f.Excluded {
+		p.Excluded = append(p.Excluded, policy.Excluded{Kind: policy.ExcludedKind(e.Kind), ID: e.ID, Name: e.Name})
+	}
+	return p
 }
 
 func fromDemand(a policy.Approval) storedDemand {

@@ -251,6 +251,17 @@ func (e *postgresEngine) in(column string, argument int) string {
 	return fmt.Sprintf("%s = ANY($%d::text[])", column, argument)
 }
 
+func (e *postgresEngine) values(argument int) string {
+	return fmt.Sprintf(`(SELECT u COLLATE "C" AS value FROM unnest($%d::text[]) u) v`, argument)
+}
+
+// An array is what the planner cannot look into: it takes the query to return a few rows, and finds them by the column.
+func (e *postgresEngine) among(column, query string) string {
+	return column + " = ANY (ARRAY(" + query + "))"
+}
+
+func (e *postgresEngine) knowsData() bool { return true }
+
 func (e *postgresEngine) list(values []string) any { return values }
 
 // ask sends all questions in one round trip, within one transaction that sees one state of the database.

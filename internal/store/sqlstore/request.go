@@ -36,6 +36,9 @@ type storedRequest struct {
 	Approval      *storedApproval `json:"approval,omitempty"`
 	Maximum       string          `json:"max,omitempty"`
 	PolicyVersion int64           `json:"pv,omitempty"`
+
+	Condition        string `json:"if,omitempty"`
+	ConditionVersion string `json:"ifv,omitempty"`
 }
 
 func requestRow(r pim.Request) ([]any, error) {
@@ -43,6 +46,7 @@ func requestRow(r pim.Request) ([]any, error) {
 		Asked: fromInfo(r.Asked), Start: optionalStamp(r.Start), Justification: r.Justification,
 		Ticket: fromTicket(r.Ticket), By: fromActor(r.By), Approval: fromApproval(r.Approval),
 		Maximum: r.Maximum.String(), PolicyVersion: r.PolicyVersion,
+		Condition: r.Condition, ConditionVersion: r.ConditionVersion,
 	})
 	row := append([]any{string(r.Key.Tenant), plain(string(r.ID))}, keyValues(r.Key)...)
 	return append(row, int64(r.Kind), int64(r.Action), int64(r.Status), r.Status.Open(), stamp(r.Created),
@@ -70,6 +74,7 @@ func scanRequest(s scan, before ...any) (pim.Request, error) {
 		Start: optionalInstant(f.Start), Justification: f.Justification, Ticket: f.Ticket.ticket(), By: f.By.actor(),
 		Created: instant(created), Completed: instant(completed), Target: pim.ScheduleID(target),
 		Eligibility: pim.ScheduleID(eligibility), Approval: f.Approval.approval(), PolicyVersion: f.PolicyVersion,
+		Condition: f.Condition, ConditionVersion: f.ConditionVersion,
 		Due: optionalInstant(due),
 	}
 	if r.Maximum, err = duration(f.Maximum); err != nil {

@@ -37,6 +37,22 @@ type storedSchedule struct {
 	Recurrence *storedRecurrence `json:"r,omitempty"`
 	Anchor     *int64            `json:"a,omitempty"`
 	Via        []string          `json:"v,omitempty"`
+
+	Condition        string `json:"if,omitempty"`
+	ConditionVersion string `json:"ifv,omitempty"`
+	Description      string `json:"text,omitempty"`
+	CreatedBy        string `json:"by,omitempty"`
+	ModifiedBy       string `json:"mod,omitempty"`
+}
+
+// namedUpsert writes schedules whose ids callers may have chosen: one that another case has stays as it is, and the commit is
+// stale. Of two commits in a group with one such id neither passes, so that each is tried alone.
+func namedUpsert() statement {
+	s := schedulesTable().upsert()
+	s.exact, s.key = true, 0
+	s.text += ` WHERE schedules.principal = excluded.principal AND schedules.scope = excluded.scope
+		AND schedules.role = excluded.role AND schedules.provider = excluded.provider`
+	return s
 }
 
 // kept says whether a decision about its key looks at the schedule: it lives, or it is one that may be renewed.
@@ -48,6 +64,8 @@ func kept(s pim.Schedule) bool {
 func scheduleRow(s pim.Schedule) ([]any, error) {
 	f := storedSchedule{
 		Length: s.Window.Length.String(), Recurrence: fromRecurrence(s.Window.Recurrence), Anchor: optionalStamp(s.Window.Anchor),
+		Condition: s.Condition, ConditionVersion: s.ConditionVersion, Description: s.Description,
+		CreatedBy: string(s.CreatedBy), ModifiedBy: string(s.ModifiedBy),
 	}
 	for _, v := range s.Via {
 		f.Via = append(f.Via, string(v))
@@ -90,6 +108,8 @@ func completeSchedule(r *pim.Schedule, d string) error {
 	}
 	length, err := duration(f.Length)
 	r.Window.Length, r.Window.Recurrence, r.Window.Anchor = length, f.Recurrence.recurrence(), optionalInstant(f.Anchor)
+	r.Condition, r.ConditionVersion, r.Description = f.Condition, f.ConditionVersion, f.Description
+	r.CreatedBy, r.ModifiedBy = pim.PrincipalID(f.CreatedBy), pim.PrincipalID(f.ModifiedBy)
 	for _, v := range f.Via {
 		r.Via = append(r.Via, pim.PrincipalID(v))
 	}

@@ -166,6 +166,14 @@ func (e *sqliteEngine) in(column string, argument int) string {
 	return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, argument)
 }
 
+func (e *sqliteEngine) values(argument int) string {
+	return fmt.Sprintf("(SELECT value FROM json_each($%d)) v", argument)
+}
+
+func (e *sqliteEngine) among(column, query string) string { return column + " IN (" + query + ")" }
+
+func (e *sqliteEngine) knowsData() bool { return false }
+
 func (e *sqliteEngine) list(values []string) any {
 	b, err := json.Marshal(values)
 	if err != nil {

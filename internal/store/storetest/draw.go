@@ -9,6 +9,8 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
@@ -19,6 +21,7 @@ type world struct {
 	principals []pim.PrincipalID
 	roles      []pim.RoleID
 	scopes     []pim.Scope
+	nodes      []pim.Scope // of resources
 	ids        []string
 	start      time.Time
 }
@@ -27,8 +30,9 @@ func newWorld(name string) world {
 	return world{
 		tenants:    []pim.TenantID{pim.TenantID(name + "-a"), pim.TenantID(name + "-b")},
 		principals: []pim.PrincipalID{"alice", "bob", "group-1", "group-2", "group-3", "app"},
-		roles:      []pim.RoleID{pim.GlobalAdministrator, "custom", pim.Member},
+		roles:      []pim.RoleID{pim.GlobalAdministrator, "custom", "custom-2", pim.Member},
 		scopes:     []pim.Scope{"/", pim.AdministrativeUnit("unit-1"), "/alice", "group-1"},
+		nodes:      []pim.Scope{"/mg/a", "/mg/b", "/sub/s", "/sub/s/rg", "/sub/s/rg-1", "/sub/s/rg/x", "/sub/s/rg/Ä/y", "/sub/t"},
 		ids:        []string{"id-1", "id-2", "id-3", "id-4", "id-5", "id-6"},
 		start:      time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 	}
@@ -41,10 +45,46 @@ func (w world) id(t *rapid.T) string { return pick(t, w.ids, "id") }
 func (w world) principal(t *rapid.T) pim.PrincipalID { return pick(t, w.principals, "principal") }
 
 func (w world) key(t *rapid.T, tenant pim.TenantID) pim.Key {
-	return pim.Key{
-		Tenant: tenant, Provider: pick(t, []pim.Provider{pim.Directory, pim.Directory, pim.Group}, "provider"),
-		Scope: pick(t, w.scopes, "scope"), Role: pick(t, w.roles, "role"), Principal: w.principal(t),
+	k := pim.Key{
+		Tenant: tenant, Provider: pick(t, []pim.Provider{pim.Directory, pim.Directory, pim.Group, pim.Resource}, "provider"),
+		Role: pick(t, w.roles, "role"), Principal: w.principal(t),
 	}
+	if k.Provider == pim.Resource {
+		k.Scope = pick(t, append(w.nodes, "/"), "scope")
+	} else {
+		k.Scope = pick(t, w.scopes, "scope")
+	}
+	return k
+}
+
+// node draws a node at any place, circles included: a store follows what it has.
+func (w world) node(t *rapid.T, tenant pim.TenantID) resource.Node {
+	n := resource.Node{
+		Tenant: tenant, Scope: pick(t, w.nodes, "scope"), ID: word(t), Kind: resource.Kind(rapid.IntRange(2, 5).Draw(t, "kind")),
+		Parent: pick(t, append(w.nodes, "/", "/nowhere", ""), "parent"), Name: word(t), DisplayName: word(t), Type: word(t), Location: word(t),
+		Created: w.instant(t), Modified: w.instant(t),
+	}
+	if rapid.Bool().Draw(t, "carries") {
+		n.Tags = map[string]string{"a": word(t), word(t): "b"}
+		n.Further = []byte(`{ "properties": {"a<b": [1, "\u0000"]} }`)
+	}
+	return n
+}
+
+func permissions(t *rapid.T) []rbac.Permission {
+	return []rbac.Permission{
+		{Actions: []string{"*", word(t)}, NotActions: []string{"a/b"}, DataActions: []string{"c"}, NotDataActions: []string{"d"}},
+		{Actions: []string{"e"}, Condition: word(t), ConditionVersion: "2.0"},
+	}
+}
+
+func (w world) denial(t *rapid.T, tenant pim.TenantID) store.Denial {
+	return store.Denial{Tenant: tenant, Denial: rbac.Denial{
+		ID: w.id(t), Scope: string(pick(t, append(w.nodes, "/"), "scope")), Name: word(t), Description: word(t),
+		NotBelow: rapid.Bool().Draw(t, "not below"), Everybody: rapid.Bool().Draw(t, "everybody"),
+		Principals: []rbac.Named{{ID: "alice", Type: "User"}, {ID: word(t)}}, Except: []rbac.Named{{ID: "bob"}}, Permissions: permissions(t),
+		Condition: word(t), Audit: rapid.Bool().Draw(t, "audit"), Created: w.instant(t), Updated: w.instant(t), CreatedBy: word(t),
+	}}
 }
 
 // words are texts that a store may trip over.
@@ -108,7 +148,7 @@ func (w world) request(t *rapid.T, k pim.Key) pim.Request {
 		Start: w.instant(t), Justification: word(t), Ticket: ticket(t), By: w.actor(t), Created: w.instant(t),
 		Completed: w.instant(t), Target: pim.ScheduleID(pick(t, append(w.ids, ""), "target")), Maximum: duration(t),
 		Eligibility: pim.ScheduleID(pick(t, append(w.ids, ""), "eligibility")), PolicyVersion: int64(rapid.IntRange(0, 3).Draw(t, "version")),
-		Due: w.instant(t),
+		Due: w.instant(t), Condition: word(t),
 	}
 	if rapid.Bool().Draw(t, "approval") {
 		r.Approval = &pim.Approval{Stages: []pim.Stage{
@@ -138,6 +178,9 @@ func (w world) schedule(t *rapid.T, k pim.Key) pim.Schedule {
 		Window:  schedule.Window{Start: w.instant(t), End: w.instant(t), Length: duration(t), Recurrence: recurrence(t)},
 		Request: pim.RequestID(pick(t, append(w.ids, ""), "request")), Created: w.instant(t), Modified: w.instant(t),
 		Open: rapid.Bool().Draw(t, "open"), Due: w.instant(t),
+	}
+	if rapid.IntRange(0, 3).Draw(t, "outside") == 0 {
+		s.Condition, s.Description, s.CreatedBy, s.ModifiedBy = word(t), word(t), w.principal(t), w.principal(t)
 	}
 	if s.Window.Recurrence != nil {
 		s.Window.Anchor = w.instant(t)
@@ -180,7 +223,7 @@ func (w world) entry(t *rapid.T, k pim.Key, n int) store.Entry {
 
 func (w world) object(t *rapid.T, tenant pim.TenantID) directory.Object {
 	o := directory.Object{
-		Tenant: tenant, ID: pick(t, append(w.principals, "custom", "unit-1"), "object"), DisplayName: word(t), Description: word(t),
+		Tenant: tenant, ID: pick(t, append(w.principals, "custom", "custom-2", "unit-1"), "object"), DisplayName: word(t), Description: word(t),
 		Enabled: rapid.Bool().Draw(t, "enabled"), Created: w.instant(t), Modified: w.instant(t), ExternalID: word(t),
 	}
 	if rapid.IntRange(0, 3).Draw(t, "binned") == 0 {
@@ -203,6 +246,11 @@ func (w world) object(t *rapid.T, tenant pim.TenantID) directory.Object {
 	case "custom":
 		o.Kind = directory.KindRole
 		o.Role = &directory.Role{TemplateID: "t", Version: "1", Enabled: rapid.Bool().Draw(t, "role enabled"), Actions: []string{"x/read"}, Condition: word(t)}
+	case "custom-2":
+		o.Kind = directory.KindResourceRole
+		o.ResourceRole = &directory.ResourceRole{
+			Assignable: []string{"/sub/s", word(t)}, Permissions: permissions(t), CreatedBy: "alice", UpdatedBy: word(t), Updated: w.instant(t),
+		}
 	case "unit-1":
 		o.Kind = directory.KindAdministrativeUnit
 	default:
@@ -233,6 +281,8 @@ func (w world) policy(t *rapid.T, version int64) policy.Policy {
 		ID: word(t), Version: version, Modified: w.instant(t), ModifiedBy: word(t), ModifiedByName: word(t), Rules: policy.ForDirectoryRole(),
 	}
 	p.Rules.AdminAssignment.Notifications.Admins = policy.Notification{Level: policy.NotifyNone, NoDefaults: true, Recipients: []string{word(t)}}
+	p.Rules.AdminAssignment.Expiration.Exceptions = []policy.UserSet{{Kind: policy.Group, ID: word(t)}}
+	p.Rules.PIMOnly = policy.PIMOnly{Mode: policy.PIMOnlyReportOnly, Excluded: []policy.Excluded{{Kind: policy.ExcludedUser, ID: word(t)}}}
 	p.Rules.Context = policy.Context{Enabled: true, Value: "c1"}
 	p.Rules.Approval = policy.Approval{Required: true, RequiredForExtension: true, NoRequestorJustification: true, Mode: policy.Serial,
 		Stages: []policy.Stage{stageSetting(t)}}

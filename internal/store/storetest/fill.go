@@ -8,6 +8,7 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
@@ -61,6 +62,8 @@ func keepsEveryField(t *testing.T, s store.Store) {
 	effect.Tenant, event.Tenant = tenant, tenant
 	object, link, credential := full[directory.Object](), full[directory.Link](), full[directory.Credential]()
 	object.Tenant, link.Tenant, credential.Tenant = tenant, tenant, tenant
+	node, denial := full[resource.Node](), full[store.Denial]()
+	node.Tenant, denial.Tenant, node.Further = tenant, tenant, []byte(`{ "sku": {"name": "a < b"}}`)
 	binned := object
 	object.Deleted, binned.ID = time.Time{}, binned.ID+"-binned"
 	edit := store.PolicyEdit{Key: k.Policy(), Policy: full[policy.Policy]()}
@@ -68,7 +71,7 @@ func keepsEveryField(t *testing.T, s store.Store) {
 	must(t, s, store.Commit{
 		Outcome: pim.Outcome{Key: k, Request: &request, NewRequest: true, Schedules: []pim.Schedule{made}, Effects: []pim.Effect{effect}},
 		Entries: []store.Entry{{Event: event}}, Policy: &edit, Objects: []directory.Object{object, binned}, Links: []directory.Link{link},
-		Credentials: []directory.Credential{credential}, Tenant: &created,
+		Credentials: []directory.Credential{credential}, Tenant: &created, Resources: []resource.Node{node}, Denials: []store.Denial{denial},
 	})
 	ctx, q := t.Context(), store.Query{Tenant: tenant}
 	requests, err := s.Requests(ctx, q)
@@ -89,6 +92,12 @@ func keepsEveryField(t *testing.T, s store.Store) {
 	bin, err := s.Bin(ctx, q)
 	want(t, "bin", err, nil)
 	equal(t, "bin", bin.Rows, []directory.Object{binned})
+	nodes, err := s.Resources(ctx, q)
+	want(t, "resources", err, nil)
+	equal(t, "resources", nodes.Rows, []resource.Node{node})
+	denials, err := s.Denials(ctx, q)
+	want(t, "denials", err, nil)
+	equal(t, "denials", denials.Rows, []store.Denial{denial})
 	policies, err := s.Policies(ctx, tenant, []pim.RoleKey{edit.Key})
 	want(t, "policies", err, nil)
 	equal(t, "policies", policies, map[pim.RoleKey]policy.Policy{edit.Key: edit.Policy})

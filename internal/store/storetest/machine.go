@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
@@ -43,6 +46,7 @@ func randomUse(t *testing.T, s store.Store) {
 			"commit":     act(m.commit),
 			"commits":    act(m.commits),
 			"directory":  act(m.changeDirectory),
+			"resources":  act(m.changeResources),
 			"policy":     act(m.editPolicy),
 			"claim":      act(m.claim),
 			"settle":     act(m.settle),
@@ -128,8 +132,12 @@ func (m *machine) outcome(t *rapid.T, tenant pim.TenantID) store.Commit {
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "schedules") {
 		s := m.schedule(t, k)
-		if old, ok := m.model.schedules[rowOf(tenant, s.ID)]; ok {
+		// The key of a schedule never changes. Of resources, where callers choose ids, somebody may try.
+		if old, ok := m.model.schedules[rowOf(tenant, s.ID)]; ok && (k.Provider != pim.Resource || rapid.IntRange(0, 3).Draw(t, "other key") > 0) {
 			s.Key = old.Key
+		}
+		if i := slices.IndexFunc(c.Schedules, func(other pim.Schedule) bool { return other.ID == s.ID }); i >= 0 {
+			s.Key = c.Schedules[i].Key
 		}
 		c.Schedules = append(c.Schedules, s)
 	}
@@ -200,6 +208,33 @@ func (m *machine) changeDirectory(t *rapid.T, ctx context.Context) {
 		c.Credentials = append(c.Credentials, m.credential(t, tenant))
 	}
 	_ = m.both(t, "change the directory", func(s store.Store) error { return s.Commit(ctx, c) })
+}
+
+func (m *machine) changeResources(t *rapid.T, ctx context.Context) {
+	tenant := m.tenant(t)
+	var c store.Commit
+	for range rapid.IntRange(0, 3).Draw(t, "nodes") {
+		c.Resources = append(c.Resources, m.node(t, tenant))
+	}
+	if rapid.IntRange(0, 4).Draw(t, "clear") == 0 {
+		c.Cleared = append(c.Cleared, store.Place{Tenant: tenant, Scope: pick(t, append(m.nodes, "/", "/sub", "/sub/s/r", ""), "cleared")})
+	}
+	if rapid.Bool().Draw(t, "deny") {
+		c.Denials = append(c.Denials, m.denial(t, tenant))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "undeny") == 0 {
+		c.Undenied = append(c.Undenied, m.denial(t, tenant))
+	}
+	_ = m.both(t, "change resources", func(s store.Store) error { return s.Commit(ctx, c) })
+	some := []pim.Scope{pick(t, m.nodes, "node"), pick(t, m.nodes, "node"), "/nowhere"}
+	sorted := func(s store.Store) ([]resource.Node, error) {
+		ns, err := s.ResourcesByScope(ctx, tenant, some)
+		slices.SortFunc(ns, func(a, b resource.Node) int { return strings.Compare(string(a.Scope), string(b.Scope)) })
+		return ns, err
+	}
+	got, gotErr := sorted(m.real)
+	want, wantErr := sorted(m.model)
+	same(t, "resources by scope", got, want, gotErr, wantErr)
 }
 
 func (m *machine) editPolicy(t *rapid.T, ctx context.Context) {
@@ -399,9 +434,34 @@ func (m *machine) compareLive(t *rapid.T, ctx context.Context) {
 	if d := cmp.Diff(read(m.model), read(m.real)); d != "" {
 		t.Fatalf("live: -want +got\n%s", d)
 	}
+	if d := cmp.Diff(liveResources(t, ctx, m.model), liveResources(t, ctx, m.real)); d != "" {
+		t.Fatalf("live resources: -want +got\n%s", d)
+	}
 	stop := errors.New("stop")
 	err := m.real.Live(ctx, m.start, func(pim.Schedule) error { return stop }, func(directory.Link) error { return stop })
 	if err != nil && !errors.Is(err, stop) {
 		t.Fatalf("live: got %v, want the error of the function it calls", err)
 	}
+}
+
+// liveResources is all that the access index learns of resources, written out.
+func liveResources(t *rapid.T, ctx context.Context, s store.Store) (all []string) {
+	err := s.LiveResources(ctx,
+		func(n resource.Node) error {
+			all = append(all, fmt.Sprint(n))
+			return nil
+		},
+		func(t pim.TenantID, r rbac.Role) error {
+			all = append(all, fmt.Sprint(t, r))
+			return nil
+		},
+		func(d store.Denial) error {
+			all = append(all, fmt.Sprint(d))
+			return nil
+		})
+	if err != nil {
+		t.Fatalf("live resources: %v", err)
+	}
+	slices.Sort(all)
+	return all
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
 
@@ -37,6 +39,12 @@ func (m *machine) lists() []lister {
 		}},
 		{"objects", objectFields(directory.Object{}), func(t *rapid.T, ctx context.Context, q store.Query) {
 			comparePages(t, ctx, q, m.real.Objects, m.model.Objects)
+		}},
+		{"resources", nodeFields(resource.Node{}), func(t *rapid.T, ctx context.Context, q store.Query) {
+			comparePages(t, ctx, q, m.real.Resources, m.model.Resources)
+		}},
+		{"denials", denialFields(store.Denial{}), func(t *rapid.T, ctx context.Context, q store.Query) {
+			comparePages(t, ctx, q, m.real.Denials, m.model.Denials)
 		}},
 		{"bin", binFields(directory.Object{}), func(t *rapid.T, ctx context.Context, q store.Query) {
 			comparePages(t, ctx, q, m.real.Bin, m.model.Bin)
@@ -68,6 +76,9 @@ func (m *machine) list(t *rapid.T, ctx context.Context) {
 	l := pick(t, m.lists(), "list")
 	q := store.Query{Tenant: m.tenant(t), Where: m.filter(t, l.fields, 3), Limit: rapid.IntRange(0, 3).Draw(t, "limit"),
 		Count: rapid.Bool().Draw(t, "count")}
+	if _, ok := l.fields[store.FieldProvider]; ok && rapid.Bool().Draw(t, "of resources") {
+		q.Where = m.indexed(t, l.fields)
+	}
 	names := slices.Sorted(maps.Keys(l.fields))
 	for range rapid.IntRange(0, 3).Draw(t, "orders") {
 		q.Order = append(q.Order, store.Order{Field: pick(t, names, "order"), Desc: rapid.Bool().Draw(t, "desc")})
@@ -77,7 +88,7 @@ func (m *machine) list(t *rapid.T, ctx context.Context) {
 
 // filter draws a condition, now and then one that is an error.
 func (m *machine) filter(t *rapid.T, have fields, depth int) store.Filter {
-	n := rapid.IntRange(0, 9).Draw(t, "filter")
+	n := rapid.IntRange(0, 10).Draw(t, "filter")
 	if depth == 0 && n < 5 {
 		n = 9
 	}
@@ -108,7 +119,46 @@ func (m *machine) filter(t *rapid.T, have fields, depth int) store.Filter {
 		}
 		return in
 	}
+	if scope, ok := have[store.FieldScope]; n == 10 && ok && scope.kind == textValue {
+		return m.under(t)
+	}
 	return store.Compare{Field: f, Op: m.op(t, kind), Value: m.value(t, kind)}
+}
+
+// under draws some scopes, or so many of few lengths or of many that a store may look at them in another way.
+func (m *machine) under(t *rapid.T) store.Filter {
+	u := store.Under{Field: pick(t, []store.Field{store.FieldScope, store.FieldScope, store.FieldID}, "field")}
+	for range rapid.IntRange(0, 3).Draw(t, "under") {
+		u.Scopes = append(u.Scopes, pick(t, slices.Concat(m.nodes, m.nodes, []pim.Scope{"/", "", "/sub", "/sub/s/r", "/sub/s/rg/Ä", "alice"}), "scope"))
+	}
+	many := rapid.IntRange(0, 5).Draw(t, "many")
+	for i := range 50 {
+		switch many {
+		case 0:
+			u.Scopes = append(u.Scopes, pim.Scope(fmt.Sprintf("/sub/%02d", i)))
+		case 1:
+			u.Scopes = append(u.Scopes, pim.Scope("/sub/"+strings.Repeat("x", i)))
+		}
+	}
+	return u
+}
+
+// indexed draws the conditions of the lists of the resource provider, for which a store may take other ways.
+func (m *machine) indexed(t *rapid.T, have fields) store.Filter {
+	all := store.And{store.Is(store.FieldProvider, pim.Resource)}
+	if _, ok := have[store.FieldEnding]; ok {
+		all = append(all, store.And{store.LiveAt(m.now(t))})
+	}
+	if _, ok := have[store.FieldStatus]; ok && rapid.Bool().Draw(t, "open") {
+		all = append(all, store.Or{store.Is(store.FieldStatus, pim.PendingApproval), store.Is(store.FieldStatus, pim.Status(rapid.IntRange(1, 5).Draw(t, "status")))})
+	}
+	in := store.In{Field: store.FieldScope, Values: []string{"/", "", string(pick(t, m.nodes, "at"))}}
+	all = append(all, pick(t, []store.Filter{in, m.under(t), store.Or{in, m.under(t)}, store.Or{m.under(t), store.Is(store.FieldScope, "/sub/t")},
+		store.Is(store.FieldScope, pick(t, m.nodes, "where")), store.Is(store.FieldScope, nil), store.Not{Filter: in}}, "region"))
+	if rapid.Bool().Draw(t, "of some") {
+		all = append(all, store.In{Field: store.FieldPrincipal, Values: []string{string(m.principal(t)), "bob"}})
+	}
+	return all
 }
 
 func (m *machine) op(t *rapid.T, kind valueKind) store.Op {

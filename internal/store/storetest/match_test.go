@@ -14,7 +14,7 @@ import (
 func TestMatchSaysWhatListsSay(t *testing.T) {
 	m := &machine{world: newWorld("t"), model: &Model{}}
 	rapid.Check(t, func(rt *rapid.T) {
-		for _, row := range []fields{scheduleFields(m.schedule(rt, m.key(rt, "t-a"))), objectFields(m.object(rt, "t-a"))} {
+		for _, row := range []fields{scheduleFields(m.schedule(rt, m.key(rt, "t-a"))), objectFields(m.object(rt, "t-a")), nodeFields(m.node(rt, "t-a"))} {
 			f := plainValues(m.filter(rt, row, 2))
 			want, err := row.holds(f)
 			if err != nil {

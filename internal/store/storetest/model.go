@@ -13,6 +13,7 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
 
@@ -39,6 +40,8 @@ type state struct {
 	objects     map[row]directory.Object
 	bin         map[row]directory.Object
 	links       map[edge]directory.Link
+	resources   map[row]resource.Node
+	denials     map[row]store.Denial
 	credentials map[row]directory.Credential
 	secrets     map[[2]string]secret
 }
@@ -100,6 +103,7 @@ func newState() state {
 		versions: map[pim.Key]int64{}, requests: map[row]pim.Request{}, schedules: map[row]pim.Schedule{},
 		effects: map[row]claimed{}, events: map[row]store.Entry{}, mails: map[row]sending{}, policies: map[pim.RoleKey]policy.Policy{},
 		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, bin: map[row]directory.Object{}, links: map[edge]directory.Link{},
+		resources: map[row]resource.Node{}, denials: map[row]store.Denial{},
 		credentials: map[row]directory.Credential{}, secrets: map[[2]string]secret{},
 	}
 }
@@ -197,6 +201,9 @@ func (m *Model) commit(c store.Commit) error {
 	if c.ValidationOnly {
 		return fmt.Errorf("an outcome that is only a validation is not committed")
 	}
+	if slices.ContainsFunc(c.Cleared, func(p store.Place) bool { return p.Scope == "" }) {
+		return fmt.Errorf("what is to be cleared has no scope")
+	}
 	c = kept(c)
 	if err := m.check(c); err != nil {
 		return err
@@ -226,6 +233,11 @@ func (m *Model) check(c store.Commit) error {
 	if r := c.Request; r != nil && c.NewRequest {
 		if _, there := m.requests[rowOf(r.Key.Tenant, r.ID)]; there {
 			return store.ErrConflict
+		}
+	}
+	for _, s := range c.Schedules {
+		if old, there := m.schedules[rowOf(s.Key.Tenant, s.ID)]; there && s.Key.Provider == pim.Resource && old.Key != s.Key {
+			return store.ErrStale
 		}
 	}
 	return m.checkEntries(c.Entries)
@@ -260,6 +272,7 @@ func (m *Model) write(c store.Commit) {
 		m.policies[p.Key] = p.Policy
 	}
 	m.writeDirectory(c)
+	m.writeResources(c)
 	if r := c.Request; r != nil {
 		m.requests[rowOf(r.Key.Tenant, r.ID)] = *r
 	}

@@ -169,7 +169,16 @@ func membershipKey(t pim.TenantID, member, group pim.PrincipalID) pim.Key {
 }
 
 func (m *Model) readRole(c *pim.Case) {
-	if o, ok := m.objects[rowOf(c.Key.Tenant, c.Key.Role)]; ok && o.Role != nil {
+	o := m.objects[rowOf(c.Key.Tenant, c.Key.Role)]
+	switch {
+	case c.Key.Provider == pim.Resource:
+		if r := o.ResourceRole; r != nil {
+			c.Role = pim.Role{ID: c.Key.Role, Name: o.DisplayName, Enabled: o.Enabled}
+			for _, s := range r.Assignable {
+				c.Role.Assignable = append(c.Role.Assignable, pim.Scope(s))
+			}
+		}
+	case o.Role != nil:
 		c.Role = pim.Role{ID: c.Key.Role, Name: o.DisplayName, Enabled: o.Role.Enabled}
 	}
 }
@@ -196,11 +205,16 @@ func (m *Model) readScope(c *pim.Case) {
 		c.ScopeKnown = there(string(k.Scope), directory.KindGroup)
 		c.Onto = m.objects[rowOf(k.Tenant, k.Scope)].GroupFacts()
 	case pim.Resource:
+		_, there := m.resources[rowOf(k.Tenant, k.Scope)]
+		c.ScopeKnown, c.Wider = there || k.Scope == pim.Everywhere, m.wider(k)
 	}
 }
 
-// wider lists the scopes that contain the key's: the units of the object, and the whole tenant.
+// wider lists the scopes that contain the key's: the units of the object, or what contains the resource, and the whole tenant.
 func (m *Model) wider(k pim.Key) (scopes []pim.Scope) {
+	if k.Provider == pim.Resource {
+		return m.containing(k)
+	}
 	if k.Provider != pim.Directory || k.Scope == pim.Everywhere {
 		return nil
 	}

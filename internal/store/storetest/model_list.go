@@ -209,6 +209,8 @@ func (f fields) holds(where store.Filter) (bool, error) {
 			}
 		}
 		return false, nil
+	case store.Under:
+		return f.under(w)
 	}
 	return false, fmt.Errorf("unknown filter %T", where)
 }
@@ -242,6 +244,19 @@ func (f fields) compare(c store.Compare) (bool, error) {
 		return f.within(have, want, c.Op)
 	}
 	return false, fmt.Errorf("unknown comparison %d", c.Op)
+}
+
+func (f fields) under(w store.Under) (bool, error) {
+	have, ok := f[w.Field]
+	if !ok || have.kind != textValue {
+		return false, fmt.Errorf("the field %q of this list is no scope", w.Field)
+	}
+	for _, s := range w.Scopes {
+		if !have.none() && s != "" && (s == pim.Everywhere || have.text == string(s) || strings.HasPrefix(have.text, string(s)+"/")) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (f fields) within(have, want value, op store.Op) (bool, error) {

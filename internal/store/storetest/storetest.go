@@ -17,6 +17,8 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
@@ -53,6 +55,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"finds what rests on a membership", findsPaths},
 		{"deletes an object with its links and its credential", deletesObjects},
 		{"keeps what is deleted in the bin", keepsBin},
+		{"keeps a tree, and clears what is below a path", keepsTree},
+		{"finds what is below scopes", findsUnder},
+		{"climbs the tree", climbsTree},
+		{"gives one case the id of a schedule", namesScheduleOnce},
+		{"keeps deny assignments", keepsDenials},
 		{"heeds the context", heedsContext},
 		{"is unavailable once closed", closes},
 	} {
@@ -879,6 +886,11 @@ func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	_, errs["Events"] = s.Events(ctx, q)
 	_, errs["Policies"] = s.Policies(ctx, tenant, []pim.RoleKey{caseKey(1).Policy()})
 	errs["Live"] = s.Live(ctx, start(), func(pim.Schedule) error { return nil }, func(directory.Link) error { return nil })
+	_, errs["Resources"] = s.Resources(ctx, q)
+	_, errs["ResourcesByScope"] = s.ResourcesByScope(ctx, tenant, []pim.Scope{"/x"})
+	_, errs["Denials"] = s.Denials(ctx, q)
+	errs["LiveResources"] = s.LiveResources(ctx, func(resource.Node) error { return nil },
+		func(pim.TenantID, rbac.Role) error { return nil }, func(store.Denial) error { return nil })
 	_, errs["Tenants"] = s.Tenants(ctx)
 	_, errs["Objects"] = s.Objects(ctx, q)
 	_, errs["Bin"] = s.Bin(ctx, q)
