@@ -9,7 +9,12 @@
 // touches. A question sees the snapshot as of one commit. Tenants share nothing (promise P10).
 //
 // A schedule never changes its key. Instants count in whole microseconds, as stores keep them. What lies within a scope
-// is known only of the directory's "/", which contains all scopes of the tenant; any other scope contains itself alone.
+// is known of the directory's "/", which contains all scopes of the tenant, and of the tree of resources: what contains a
+// resource or a resource group is told by its path, and what contains a subscription or a management group is made known
+// like everything else. Any other scope contains itself alone.
+//
+// Of resources the index also knows what roles allow and what is denied, so that it answers, too, whether somebody may do
+// an action now (Rights, Allowed).
 package access
 
 import (
@@ -21,6 +26,8 @@ import (
 	"time"
 
 	"portcullis/internal/pim"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 )
 
@@ -202,6 +209,24 @@ func (l *Loader) Schedule(s pim.Schedule) error {
 // Link adds a membership. The error is always nil.
 func (l *Loader) Link(e Edge) error {
 	l.edits.of(e.Tenant).link(e.Membership)
+	return nil
+}
+
+// Container adds a management group or a subscription. The error is always nil.
+func (l *Loader) Container(n resource.Node) error {
+	l.edits.of(n.Tenant).contain(n)
+	return nil
+}
+
+// ResourceRole adds a custom role of resources. The error is always nil.
+func (l *Loader) ResourceRole(t pim.TenantID, r rbac.Role) error {
+	l.edits.of(t).customRole(r)
+	return nil
+}
+
+// Denial adds a deny assignment. The error is always nil.
+func (l *Loader) Denial(t pim.TenantID, d rbac.Denial) error {
+	l.edits.of(t).deny(d)
 	return nil
 }
 

@@ -159,7 +159,11 @@ func TestScopes(t *testing.T) {
 		{pim.Directory, "/administrativeUnits/u", "", false},
 		{pim.Group, "g", "g", true},
 		{pim.Group, "/", "g", false},
-		{pim.Resource, "/", "/subscriptions/s", false},
+		{pim.Resource, "/", "/subscriptions/s", true},
+		{pim.Resource, "/subscriptions/s", "/subscriptions/s/resourcegroups/g", true},
+		{pim.Resource, "/subscriptions/s/resourcegroups/g", "/subscriptions/s/resourcegroups/g/providers/a.b/c/d/e/f", true},
+		{pim.Resource, "/subscriptions/s/resourcegroups/g", "/subscriptions/s/resourcegroups/gg", false},
+		{pim.Resource, "/subscriptions/s/resourcegroups/g", "/subscriptions/s", false},
 	} {
 		ix := access.New()
 		s := grantOf("s", "a", 0, 0)

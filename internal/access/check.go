@@ -56,17 +56,14 @@ func (s *snapshot) check(now time.Time, q Question) Answer {
 	if !ok {
 		return Answer{}
 	}
-	scope, named := s.scopes.find(s.hashScope(q.Scope), q.Scope)
-	wide := q.Provider == pim.Directory && (!named || scope != everywhere)
+	var room [depth]uint32
+	places := s.places(room[:0], q.Provider, q.Scope)
 	a := asking{snapshot: s, now: now, t: now.UnixMicro(), root: root}
 	defer a.done()
 	var best found
 	look := func(n *node, end int64, at int) {
-		if named {
+		for _, scope := range places {
 			a.consider(&best, n, number, scope, end, at)
-		}
-		if wide {
-			a.consider(&best, n, number, everywhere, end, at)
 		}
 	}
 	n := s.node(root)
@@ -144,6 +141,9 @@ func (a *asking) rest(g *grant, number uint32, at int) (end int64, ok bool) {
 func (a *asking) restOf(g *grant, number uint32) (end int64, ok bool) {
 	n := a.node(a.root)
 	if e := n.eligibility(g.more.eligibility, number); e != nil {
+		if !a.covers(e, g) {
+			return 0, false
+		}
 		return e.holds(a.now, a.t)
 	}
 	if len(n.above) == 0 {
@@ -151,11 +151,29 @@ func (a *asking) restOf(g *grant, number uint32) (end int64, ok bool) {
 	}
 	for _, r := range a.above().reached {
 		if e := a.node(r.node).eligibility(g.more.eligibility, number); e != nil {
+			if !a.covers(e, g) {
+				return 0, false
+			}
 			end, ok := e.holds(a.now, a.t)
 			return min(end, r.end), ok
 		}
 	}
 	return 0, false
+}
+
+// covers says whether an eligibility contains the scope of an activation that rests on it: what was moved in the tree of
+// resources since may lie elsewhere.
+func (s *snapshot) covers(e, g *grant) bool {
+	if e.scope == g.scope || e.scope == everywhere || s.roles.keys[g.right.role()].provider != pim.Resource {
+		return true
+	}
+	wide := s.scopes.keys[e.scope]
+	for at := range s.tree.upwards(s.scopes.keys[g.scope]) {
+		if at == wide {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *node) eligibility(id pim.ScheduleID, number uint32) *grant {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"portcullis/internal/abac"
 	"portcullis/internal/pim"
 )
 
@@ -13,11 +14,14 @@ import (
 type edit struct {
 	snapshot
 	touched []*node
+	mine    treeEdit
+	// conditions are those that were read for this edit, by their text: a tenant's grants have few of them.
+	conditions map[string]*abac.Condition
 }
 
 func newEdit(before *snapshot) *edit {
 	if before == nil {
-		return &edit{snapshot: snapshot{names: newNames(), walks: new(pool), edit: 1}}
+		return &edit{snapshot: snapshot{names: newNames(), walks: new(pool), tree: new(tree), edit: 1}}
 	}
 	e := &edit{snapshot: *before}
 	e.edit++
@@ -109,12 +113,31 @@ func (e *edit) grantOf(s *pim.Schedule) (grant, bool) {
 	default:
 		return grant{}, false // neither an eligibility nor an assignment that anybody knows how to measure
 	}
+	if s.Condition != "" {
+		e.narrow(&g, s.Condition)
+	}
 	number := e.role(role{s.Key.Provider, s.Key.Role})
 	g.right, g.scope = assignmentOf(number), e.scope(s.Key.Scope)
 	if s.Kind == pim.Eligibility {
 		g.right = eligibilityOf(number)
 	}
 	return g, true
+}
+
+// narrow gives a grant its condition.
+func (e *edit) narrow(g *grant, text string) {
+	if g.more == nil {
+		g.more = &more{}
+	}
+	c, known := e.conditions[text]
+	if !known {
+		c = abac.Stored(text)
+		if e.conditions == nil {
+			e.conditions = map[string]*abac.Condition{}
+		}
+		e.conditions[text] = c
+	}
+	g.more.condition = c
 }
 
 // shared returns an id as the principal's own grants have it already, so that it is not kept twice.

@@ -20,10 +20,17 @@ import (
 type oracle struct {
 	schedules map[pim.ScheduleID]pim.Schedule
 	edges     map[[4]string]access.Edge
+	trees     map[pim.TenantID]*oracleTree
+	// dense draws are of one tenant, few people and resources alone, and most of them hold.
+	dense bool
 }
 
 func newOracle() *oracle {
-	return &oracle{map[pim.ScheduleID]pim.Schedule{}, map[[4]string]access.Edge{}}
+	o := &oracle{map[pim.ScheduleID]pim.Schedule{}, map[[4]string]access.Edge{}, map[pim.TenantID]*oracleTree{}, false}
+	for _, t := range tenants {
+		o.trees[t] = newOracleTree()
+	}
+	return o
 }
 
 func edgeKey(e access.Edge) [4]string {
@@ -90,6 +97,7 @@ func (o *oracle) ownHold(now time.Time, s pim.Schedule) (time.Time, bool) {
 	e, ok := o.schedules[s.Eligibility]
 	in, holds := e.Window.At(now)
 	same := e.Key.Tenant == s.Key.Tenant && e.Key.Provider == s.Key.Provider && e.Key.Role == s.Key.Role
+	same = same && (s.Key.Provider != pim.Resource || o.trees[s.Key.Tenant].contains(e.Key.Scope, s.Key.Scope))
 	if !ok || !holds || !same || e.Ending != pim.NotEnded || e.Kind != pim.Eligibility {
 		return time.Time{}, false
 	}
@@ -107,7 +115,8 @@ func (o *oracle) check(now time.Time, q access.Question) (end time.Time, by []pi
 	best := map[bool]time.Time{}
 	ids := map[bool][]pim.ScheduleID{}
 	for _, s := range o.schedules {
-		scope := s.Key.Scope == q.Scope || q.Provider == pim.Directory && s.Key.Scope == "/"
+		scope := s.Key.Scope == q.Scope || q.Provider == pim.Directory && s.Key.Scope == "/" ||
+			q.Provider == pim.Resource && o.trees[q.Tenant].contains(s.Key.Scope, q.Scope)
 		if s.Key.Tenant != q.Tenant || s.Key.Provider != q.Provider || s.Key.Role != q.Role || !scope {
 			continue
 		}
@@ -167,11 +176,17 @@ func (o *oracle) held(now time.Time, t pim.TenantID, p pim.PrincipalID) []pim.He
 var (
 	tenants   = []pim.TenantID{"t1", "t2"}
 	people    = []pim.PrincipalID{"a", "b", "c", "d", "e"} // each may be a member of each
-	providers = []pim.Provider{pim.Directory, pim.Group}
+	providers = []pim.Provider{pim.Directory, pim.Group, pim.Resource}
 	roles     = []pim.RoleID{"r1", "r2"}
-	scopes    = []pim.Scope{"/", "/administrativeUnits/u", "/o"}
 	monday    = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 )
+
+func scopesOf(p pim.Provider) []pim.Scope {
+	if p == pim.Resource {
+		return resourceScopes
+	}
+	return []pim.Scope{"/", "/administrativeUnits/u", "/o"}
+}
 
 func hour(h int) time.Time { return monday.Add(time.Duration(h) * time.Hour) }
 
@@ -196,6 +211,24 @@ func drawWindow(t *rapid.T) schedule.Window {
 	return w
 }
 
+func (o *oracle) drawWindow(t *rapid.T) schedule.Window {
+	w := drawWindow(t)
+	if o.dense && w.Recurrence == nil {
+		w.Start = hour(w.Start.Hour() % 6)
+		if !w.End.IsZero() {
+			w.End = w.Start.Add(30 * time.Hour)
+		}
+	}
+	return w
+}
+
+func (o *oracle) people() []pim.PrincipalID {
+	if o.dense {
+		return people[:3]
+	}
+	return people
+}
+
 // drawSchedule draws a new state of one of a few schedules; its key never changes.
 func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 	id := pim.ScheduleID(fmt.Sprint("s", rapid.IntRange(0, 11).Draw(t, "id")))
@@ -205,9 +238,11 @@ func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 			Tenant:    rapid.SampledFrom(tenants).Draw(t, "tenant"),
 			Provider:  rapid.SampledFrom(providers).Draw(t, "provider"),
 			Role:      rapid.SampledFrom(roles).Draw(t, "role"),
-			Scope:     rapid.SampledFrom(scopes).Draw(t, "scope"),
-			Principal: rapid.SampledFrom(people).Draw(t, "principal"),
+			Principal: rapid.SampledFrom(o.people()).Draw(t, "principal"),
 		}}
+		if o.dense {
+			s.Key.Tenant, s.Key.Provider = "t1", pim.Resource
+		}
 		switch rapid.IntRange(0, 2).Draw(t, "kind") {
 		case 0:
 			s.Kind = pim.Eligibility
@@ -219,25 +254,33 @@ func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 				s.Key.Tenant, s.Key.Provider, s.Key.Role = e.Key.Tenant, e.Key.Provider, e.Key.Role
 			}
 		}
+		s.Key.Scope = rapid.SampledFrom(scopesOf(s.Key.Provider)).Draw(t, "scope")
 	}
-	s.Window = drawWindow(t)
+	if s.Key.Provider == pim.Resource {
+		s.Condition = rapid.SampledFrom(conditionTexts).Draw(t, "condition")
+	}
+	s.Window = o.drawWindow(t)
 	s.Ending = rapid.SampledFrom([]pim.Ending{pim.NotEnded, pim.NotEnded, pim.NotEnded, pim.Expired, pim.Removed}).Draw(t, "ending")
 	return s
 }
 
-func drawEdge(t *rapid.T) access.Edge {
-	return access.Edge{Tenant: rapid.SampledFrom(tenants).Draw(t, "tenant"), Membership: pim.Membership{
-		Group:  rapid.SampledFrom(people).Draw(t, "group"),
-		Member: rapid.SampledFrom(people).Draw(t, "member"),
+func (o *oracle) drawEdge(t *rapid.T) access.Edge {
+	tenant := tenants[0]
+	if !o.dense {
+		tenant = rapid.SampledFrom(tenants).Draw(t, "tenant")
+	}
+	return access.Edge{Tenant: tenant, Membership: pim.Membership{
+		Group:  rapid.SampledFrom(o.people()).Draw(t, "group"),
+		Member: rapid.SampledFrom(o.people()).Draw(t, "member"),
 		// Several between the same two, by different schedules; some of none.
 		Schedule: rapid.SampledFrom([]pim.ScheduleID{"", "m1", "m2"}).Draw(t, "by"),
-		Window:   drawWindow(t),
+		Window:   o.drawWindow(t),
 	}}
 }
 
 // step makes one change in both.
 func (o *oracle) step(t *rapid.T, ix *access.Index) {
-	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	switch rapid.IntRange(0, 13).Draw(t, "step") {
 	default:
 		var batch []pim.Schedule
 		for range rapid.IntRange(1, 3).Draw(t, "schedules") {
@@ -249,19 +292,25 @@ func (o *oracle) step(t *rapid.T, ix *access.Index) {
 	case 5, 6, 7:
 		var batch []access.Edge
 		for range rapid.IntRange(1, 3).Draw(t, "edges") {
-			e := drawEdge(t)
+			e := o.drawEdge(t)
 			o.edges[edgeKey(e)] = e
 			batch = append(batch, e)
 		}
 		ix.Link(batch)
 	case 8:
-		e := drawEdge(t)
+		e := o.drawEdge(t)
 		delete(o.edges, edgeKey(e))
 		ix.Unlink([]access.Edge{e})
 	case 9:
 		if err := ix.Fill(o.load); err != nil {
 			t.Fatalf("Fill: %v", err)
 		}
+	case 10, 11, 12, 13:
+		tenant := tenants[0]
+		if !o.dense {
+			tenant = rapid.SampledFrom(tenants).Draw(t, "tenant of resources")
+		}
+		ix.ChangeResources(o.trees[tenant].change(t, tenant))
 	}
 }
 
@@ -276,6 +325,11 @@ func (o *oracle) load(l *access.Loader) error {
 			return err
 		}
 	}
+	for tenant, tree := range o.trees {
+		if err := tree.load(l, tenant); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -283,7 +337,7 @@ func (o *oracle) load(l *access.Loader) error {
 func (o *oracle) compare(t *rapid.T, ix *access.Index, now time.Time, tenant pim.TenantID, p pim.PrincipalID) {
 	for _, provider := range providers {
 		for _, role := range roles {
-			for _, scope := range scopes {
+			for _, scope := range scopesOf(provider) {
 				o.compareCheck(t, ix, now, access.Question{Tenant: tenant, Principal: p, Provider: provider, Role: role, Scope: scope})
 			}
 		}

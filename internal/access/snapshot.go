@@ -3,6 +3,7 @@ package access
 import (
 	"time"
 
+	"portcullis/internal/abac"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
 )
@@ -13,6 +14,8 @@ type snapshot struct {
 	// chunks hold the nodes by number, so that a change copies few of them.
 	chunks []*chunk
 	walks  *pool
+	// tree is what is known of resources; never nil.
+	tree *tree
 	// groups is how many principals have or had members.
 	groups uint32
 	// edit numbers the snapshot: what bears its number was made for it.
@@ -109,6 +112,8 @@ type more struct {
 	// activated says that the grant rests on an eligibility.
 	activated   bool
 	eligibility pim.ScheduleID
+	// condition narrows what the role gives; nil: nothing does. One that cannot be read lets nothing pass.
+	condition *abac.Condition
 }
 
 // holds says until when the grant holds by itself, if it holds.

@@ -16,17 +16,22 @@ func (d *decision) activate() error {
 	if d.a.Schedule.Recurrence != nil {
 		return refuse(InvalidSchedule, "recurrence", "an activation does not recur: it is asked for each time")
 	}
-	expiration := d.c.Policy.Rules.EndUserAssignment.Expiration
-	w, err := d.window(expirationRule{required: true, maximum: expiration.Maximum})
+	w, err := d.window(d.activationRule())
 	if err != nil {
 		return err
 	}
-	ground, eligible := d.ground(w.Start, d.a.Eligibility)
+	ground, eligible, err := d.bestGround(w)
+	if err != nil {
+		return err
+	}
+	if w, err = d.window(d.activationRule()); err != nil { // by the policy of the ground
+		return err
+	}
 	if err := d.activationRules(w, eligible); err != nil {
 		return err
 	}
 	r := d.newRequest(PendingApproval)
-	r.Maximum, r.Eligibility = expiration.Maximum, ground.eligibility.ID
+	r.Maximum, r.Eligibility = d.activationRule().maximum, ground.eligibility.ID
 	d.event(Requested, r, &Schedule{Window: w})
 	if d.c.Policy.Rules.Approval.Required {
 		d.openApproval(&r)
@@ -47,6 +52,7 @@ func (d *decision) stand(r *Request, g ground, w schedule.Window) {
 	}
 	d.provision(r, Schedule{
 		Type: Activated, Window: w.Until(g.until), Eligibility: g.eligibility.ID, Via: via(g.path),
+		Condition: g.eligibility.Condition, ConditionVersion: g.eligibility.ConditionVersion,
 	})
 }
 
@@ -64,37 +70,6 @@ func (d *decision) nothingThere() error {
 		return refuse(AlreadyPending, "", "an activation waits for approval")
 	}
 	return nil
-}
-
-// ground is what an activation rests on: an eligibility, its own or that of a group, and until when it bears.
-type ground struct {
-	eligibility Schedule
-	version     int64
-	path        []Membership // to the group that has it
-	until       time.Time    // zero: no end
-}
-
-// ground finds the eligibility that bears longest from the given start; only the named one if one is named.
-func (d *decision) ground(start time.Time, named ScheduleID) (ground, bool) {
-	ways := waysUp(d.c.Memberships, d.c.Key.Principal, start)
-	var best ground
-	found := false
-	for _, b := range d.c.Backing {
-		s := b.Schedule
-		way, ok := ways[s.Key.Principal]
-		if !ok || named != "" && s.ID != named || s.Kind != Eligibility || s.Ending != NotEnded || !d.covers(s.Key.Scope) {
-			continue
-		}
-		run, ok := s.Window.At(start)
-		if !ok {
-			continue
-		}
-		g := ground{eligibility: s, version: b.Version, path: way.path, until: earlier(run.End, way.until)}
-		if !found || later(g.until, best.until) {
-			best, found = g, true
-		}
-	}
-	return best, found
 }
 
 // covers says whether the case's scope lies within another.

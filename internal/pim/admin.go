@@ -24,9 +24,14 @@ func administers(by Caller) bool {
 }
 
 // MayAdminister says whether the caller may give, change and take what the key names (reference graph-pim §4.2). PIM's own
-// administration is under PIM: only active roles count. An application does what its token permits, which its dialect has
-// tested. onto are the facts of the group that the key's scope names; they do not matter for other providers.
+// administration is under PIM: only active roles count. For directory roles and groups an application does what its token
+// permits, which its dialect has tested. onto are the facts of the group that the key's scope names; they do not matter for
+// other providers. For resources MayGive and MayTake tell why not, and know the kind of the principal, which conditions may ask
+// for.
 func MayAdminister(by Caller, k Key, onto GroupFacts) bool {
+	if k.Provider == Resource {
+		return MayGive(by, k, 0) == nil
+	}
 	if by.App() {
 		return true
 	}
@@ -37,10 +42,8 @@ func MayAdminister(by Caller, k Key, onto GroupFacts) bool {
 		// A group that may hold directory roles is as strong as these.
 		return administers(by) || owns(by, k) || onto.ID != "" && !onto.RoleAssignable && writesGroups(by)
 	case Resource:
-		return administers(by)
-	default:
-		return false
 	}
+	return false
 }
 
 // writesGroups says whether the caller may change any group that cannot hold directory roles.
@@ -70,21 +73,38 @@ func heldAt(by Caller, p Provider, r RoleID, s Scope) bool {
 }
 
 // MayRead says whether the caller may see everybody's requests, schedules and policies of a provider, beside their own
-// (reference graph-pim §4.2). Of groups, those of some: see MayReadGroup.
+// (reference graph-pim §4.2). Of groups and resources, those of some: see MayReadAt.
 func MayRead(by Caller, p Provider) bool {
+	if p == Resource {
+		return MayDo(by, ReadRoleAssignments, Everywhere) == nil
+	}
 	if by.App() {
 		return true
 	}
 	switch p {
-	case Directory, Resource:
+	case Directory:
 		return holds(by, GlobalReader, SecurityOperator, SecurityReader, SecurityAdministrator,
 			PrivilegedRoleAdministrator, GlobalAdministrator)
 	case Group:
 		return holds(by, GlobalReader, PrivilegedRoleAdministrator, GlobalAdministrator,
 			DirectoryWriters, GroupsAdministrator, IdentityGovernanceAdmin, UserAdministrator)
-	default:
-		return false
+	case Resource:
 	}
+	return false
+}
+
+// MayReadAt says whether the caller may see everybody's rows of what a key names: of a provider, of one group, or of one scope of
+// resources.
+func MayReadAt(by Caller, k Key, onto GroupFacts) bool {
+	switch k.Provider {
+	case Directory:
+		return MayRead(by, Directory)
+	case Group:
+		return MayReadGroup(by, k, onto)
+	case Resource:
+		return MayDo(by, ReadRoleAssignments, k.Scope) == nil
+	}
+	return false
 }
 
 // keepsAdministrator refuses an outcome that leaves the tenant without a usable administrator at any instant from now

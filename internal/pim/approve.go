@@ -182,7 +182,8 @@ func (s Stage) asks(requester Principal) (named []policy.Approver, standIn bool)
 
 // approver says whether somebody may decide the stage: as a named approver, a member of a named group, the requestor's
 // manager, or, once escalated, one of the escalation approvers. Where a stage names nobody who exists, those who
-// administer directory roles stand in, and for a group its owners as well (reference graph-pim §11.3).
+// administer directory roles stand in, and for a group its owners as well (reference graph-pim §11.3); for resources those who
+// may give the role.
 func (s Stage) approver(k Key, requester, actor Principal, by Caller, inGroup func(PrincipalID) bool) bool {
 	asked, standIn := s.asks(requester)
 	for _, a := range asked {
@@ -202,7 +203,15 @@ func (s Stage) approver(k Key, requester, actor Principal, by Caller, inGroup fu
 		default:
 		}
 	}
-	return standIn && (administers(by) || owns(by, k))
+	return standIn && standsIn(by, k, requester)
+}
+
+// standsIn says whether the caller decides where nobody is named.
+func standsIn(by Caller, k Key, requester Principal) bool {
+	if k.Provider == Resource {
+		return MayGive(by, k, requester.Kind) == nil
+	}
+	return administers(by) || owns(by, k)
 }
 
 // answered says whether the person behind an account has answered the stage.
@@ -215,10 +224,18 @@ func (s Stage) answered(actor Principal) bool {
 	return false
 }
 
-// CanDecide says whether the caller could answer the request's open stage now, as Approve and Deny would judge it.
+// CanDecide says whether the caller could answer the request's open stage now, as Approve and Deny would judge it. A request to
+// extend or renew a role of resources has no stage, and waits for whoever may give the role: AdminExtend, AdminRenew and Cancel
+// answer it.
 // requester is the principal that the request is for, actor the caller's own; inGroup tells of the actor's groups.
 func CanDecide(now time.Time, r Request, requester, actor Principal, by Caller, inGroup func(PrincipalID) bool) bool {
-	if r.Status != PendingApproval || r.Approval == nil || by.App() || !actor.Enabled || ownRequest(r, requester, actor) {
+	if by.App() || !actor.Enabled || ownRequest(r, requester, actor) {
+		return false
+	}
+	if r.Status == PendingAdminDecision && r.Key.Provider == Resource {
+		return standsIn(by, r.Key, requester)
+	}
+	if r.Status != PendingApproval || r.Approval == nil {
 		return false
 	}
 	for _, s := range r.Approval.Stages {
@@ -273,7 +290,10 @@ func (d *decision) passed(r *Request) {
 		d.fail(r, "the time that was asked for has passed")
 		return
 	}
-	ground, ok := d.ground(w.Start, "")
+	ground, ok := d.ground(wish{window: w, condition: r.Condition})
+	if ok && d.bindBy(ground) != nil {
+		ok = false // cannot be: whoever reads a case of an approval reads the policies of its grounds
+	}
 	switch {
 	case !ok:
 		d.fail(r, "no valid eligibility was found")
@@ -292,6 +312,15 @@ func (d *decision) fail(r *Request, why string) {
 	d.event(FailedRequest, *r, nil, "reason", why)
 }
 
+// mayCancel says whether the caller administers what a request is about.
+func (d *decision) mayCancel(r *Request) bool {
+	if r.Key.Provider != Resource {
+		return MayAdminister(d.a.By, r.Key, d.c.Onto)
+	}
+	kind := d.c.Principal.Kind
+	return MayGive(d.a.By, r.Key, kind) == nil || MayTake(d.a.By, r.Key, kind) == nil
+}
+
 // cancel withdraws a request that is still open. Who did not make it, is not meant by it and does not administer the
 // role is told that it is not there.
 func (d *decision) cancel() error {
@@ -303,7 +332,7 @@ func (d *decision) cancel() error {
 	switch {
 	case !d.actorCounts():
 		return refuse(Forbidden, "", "the account is unknown or disabled")
-	case !mine && !MayAdminister(d.a.By, r.Key, d.c.Onto):
+	case !mine && !d.mayCancel(r):
 		return refuse(UnknownRequest, "", "the request does not exist")
 	case !r.Status.Open() || r.Status == Granted && !r.Start.After(d.now):
 		return refuse(NotCancelable, "", "the request is done")

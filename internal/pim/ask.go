@@ -70,6 +70,8 @@ type Ask struct {
 	Description string
 	// OutsideOnly says that RemoveOutside leaves what PIM gave, and takes only what was given outside it.
 	OutsideOnly bool
+	// Within are the scopes that contain that of the key from now on, for Rerooted.
+	Within []Scope
 }
 
 // Needs says which facts a decision about the ask rests on.
@@ -88,6 +90,8 @@ func (a Ask) Needs() Need {
 		n.Dependents = true
 	case Aftermath:
 		n.Clock, n.Dependents = true, true
+	case Rerooted:
+		n.Backing = true
 	case SelfActivate:
 		n.Backing = true
 	case Cancel, Approve, Deny:

@@ -13,7 +13,14 @@ const (
 	ExtendWindow = 14 * 24 * time.Hour
 )
 
-func (d *decision) set() policy.Set { return d.c.Policy.Rules.Set(policy.Admin, d.level()) }
+// set are the rules that bind an administrator, as far as they bind for this principal.
+func (d *decision) set() policy.Set {
+	s := d.c.Policy.Rules.Set(policy.Admin, d.level())
+	if d.excepted(s.Expiration) {
+		s.Expiration = policy.Expiration{}
+	}
+	return s
+}
 
 func (d *decision) level() policy.Level {
 	if d.a.Kind == Eligibility {
@@ -29,7 +36,8 @@ func (d *decision) assign() error {
 		return err
 	}
 	for _, s := range d.live(d.a.Kind, Assigned) {
-		if d.a.Kind == Assignment || s.Window.Overlaps(w) {
+		// Of a role of resources there is one grant of each kind at a time (reference arm-pim §3).
+		if d.a.Kind == Assignment || d.c.Key.Provider == Resource || s.Window.Overlaps(w) {
 			return refuse(AlreadyThere, "", "an equal grant exists for that time")
 		}
 	}
@@ -38,9 +46,19 @@ func (d *decision) assign() error {
 	}
 	r := d.newRequest(Provisioned)
 	d.event(Requested, r, &Schedule{Window: w})
-	d.provision(&r, Schedule{Type: Assigned, Window: w})
+	d.provision(&r, d.given(w, Schedule{}))
 	d.take(r)
 	return nil
+}
+
+// given is the grant that an administrator gives in the place of an old one. Where the ask names no condition that of the old
+// one goes on: nothing is widened by being left out.
+func (d *decision) given(w schedule.Window, old Schedule) Schedule {
+	s := Schedule{Type: Assigned, Window: w, Condition: old.Condition, ConditionVersion: old.ConditionVersion}
+	if d.a.Condition != "" {
+		s.Condition, s.ConditionVersion = d.a.Condition, d.a.ConditionVersion
+	}
+	return s
 }
 
 // change gives a live grant other times, or a later end: a new schedule replaces the old one.
@@ -53,6 +71,9 @@ func (d *decision) change() error {
 	w, err := d.window(bindingRule(d.set().Expiration))
 	if err != nil {
 		return err
+	}
+	if d.keepsTimes() {
+		w = old.Window
 	}
 	// What runs already goes on from its first start.
 	if old.Window.Start.Before(w.Start) && !d.a.Schedule.Start.After(d.now) && w.Recurrence == nil {
@@ -72,6 +93,13 @@ func (d *decision) change() error {
 	return d.replace(old, w)
 }
 
+// keepsTimes says whether an update names no times, and is about the condition alone.
+func (d *decision) keepsTimes() bool {
+	in := d.a.Schedule
+	return d.c.Key.Provider == Resource && d.a.Action == AdminUpdate && in.Start.IsZero() && in.Recurrence == nil &&
+		in.Expiration.Kind == schedule.NotSpecified
+}
+
 func laterEnd(w, old schedule.Window) bool {
 	return !old.End.IsZero() && (w.End.IsZero() || w.End.After(old.End))
 }
@@ -81,7 +109,8 @@ func (d *decision) renew() error {
 	if len(d.live(d.a.Kind, Assigned)) > 0 {
 		return refuse(AlreadyThere, "", "the grant has not ended: extend it")
 	}
-	if _, ok := d.expired(); !ok {
+	old, ok := d.expired()
+	if !ok {
 		return refuse(NotThere, "", "no such grant expired within the last thirty days")
 	}
 	w, err := d.window(bindingRule(d.set().Expiration))
@@ -96,7 +125,7 @@ func (d *decision) renew() error {
 	}
 	r := d.newRequest(Provisioned)
 	d.event(Requested, r, &Schedule{Window: w})
-	d.provision(&r, Schedule{Type: Assigned, Window: w})
+	d.provision(&r, d.given(w, old))
 	d.settle(ScheduleID(r.ID))
 	d.take(r)
 	return nil
@@ -124,7 +153,7 @@ func (d *decision) replace(old Schedule, w schedule.Window) error {
 	r := d.newRequest(Provisioned)
 	d.event(Requested, r, &Schedule{Window: w})
 	d.end(old, Replaced, d.c.Effects)
-	d.provision(&r, Schedule{Type: Assigned, Window: w})
+	d.provision(&r, d.given(w, old))
 	fresh := d.out.Schedules[len(d.out.Schedules)-1]
 	for _, dep := range d.c.Dependents {
 		if dep.Schedule.Eligibility == old.ID {
@@ -140,7 +169,7 @@ func (d *decision) replace(old Schedule, w schedule.Window) error {
 	return nil
 }
 
-// carry moves an activation onto the eligibility that replaces its own, cut to what that allows (P2).
+// carry moves an activation onto the eligibility that replaces its own, cut to what that allows (P2), under its condition.
 func (d *decision) carry(dep Dependent, onto Schedule) {
 	s := dep.Schedule
 	start := s.Window.Start
@@ -154,12 +183,16 @@ func (d *decision) carry(dep Dependent, onto Schedule) {
 	}
 	d.touch(s.Key, dep.Version)
 	s.Eligibility, s.Modified = onto.ID, d.now
+	s.Condition, s.ConditionVersion = onto.Condition, onto.ConditionVersion
 	cut := s.Window.Until(bound.End)
 	changed := !cut.End.Equal(s.Window.End)
 	s.Window = cut
 	s.Due = nextDue(d.now, s)
 	d.put(s)
-	if changed {
+	switch {
+	case s.Condition != "": // a door that was shut for it is not opened again: only the activation's own case knows its doors
+		d.shutDoors(s.ID, dep.Effects, "")
+	case changed:
 		d.moveDoors(s, dep.Effects)
 	}
 }

@@ -58,6 +58,9 @@ type Case struct {
 	// AdministratorsVersion is the version of AdministratorsKey, which every commit that P6 was judged for raises.
 	AdministratorsVersion int64
 	Doors                 []Door
+	// Named is what has the id that the caller chose for a grant outside PIM: a schedule of whatever key, or what a request will
+	// make. Nil: nothing has. The store leaves it empty.
+	Named *Schedule
 	// Effects are those of the case's schedules that are not gone.
 	Effects []Effect
 }
@@ -66,6 +69,9 @@ type Case struct {
 type Backing struct {
 	Schedule Schedule
 	Version  int64
+	// Policy binds activations from an eligibility at a wider scope of resources: that of the scope at which it is. The
+	// store leaves it empty.
+	Policy policy.Policy
 }
 
 // Dependent is an activation that rests on what the case holds, with what is needed to end it.

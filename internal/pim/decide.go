@@ -3,6 +3,7 @@ package pim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"portcullis/internal/schedule"
@@ -50,6 +51,8 @@ func (d *decision) decide() error {
 		return d.depart()
 	case Aftermath:
 		return d.aftermath()
+	case Rerooted:
+		return d.rerooted()
 	default:
 		return refuse(InvalidRequest, "action", "the action is missing or unknown")
 	}
@@ -58,7 +61,7 @@ func (d *decision) decide() error {
 // request decides the asks that make a request. The order of the checks is that of reference graph-pim §9, but for one:
 // who may not administer a role learns nothing about what is there.
 func (d *decision) request() error {
-	for _, check := range []func() error{d.wellFormed, d.mayAsk, d.known, d.suitable} {
+	for _, check := range []func() error{d.wellFormed, d.mayAsk, d.known, d.suitable, d.readable, d.unnamed} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -78,7 +81,7 @@ func (d *decision) request() error {
 		return d.deactivate()
 	case SelfExtend, SelfRenew:
 		return d.askAdministrator()
-	case Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside, RemoveOutside, Depart, Aftermath:
+	case Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted:
 	}
 	return fmt.Errorf("action %d makes no request", d.a.Action)
 }
@@ -89,7 +92,7 @@ func (a Action) self() bool {
 	case SelfActivate, SelfDeactivate, SelfExtend, SelfRenew:
 		return true
 	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, Cancel, Approve, Deny, ScheduleDue, RequestDue,
-		AssignOutside, RemoveOutside, Depart, Aftermath:
+		AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted:
 		return false
 	default:
 		return false
@@ -126,11 +129,26 @@ func (d *decision) mayAsk() error {
 		return nil
 	}
 	// Whoever may make a group says who is in it from the beginning.
-	if !d.c.Fresh && !MayAdminister(d.a.By, d.a.Key, d.c.Onto) {
+	if d.c.Fresh {
+		return nil
+	}
+	return d.mayAdminister()
+}
+
+func (d *decision) mayAdminister() error {
+	switch k := d.a.Key; {
+	case k.Provider == Resource && d.a.Action.takes():
+		return MayTake(d.a.By, k, d.c.Principal.Kind)
+	case k.Provider == Resource:
+		return MayGive(d.a.By, k, d.c.Principal.Kind)
+	case !MayAdminister(d.a.By, k, d.c.Onto):
 		return refuse(Forbidden, "", "the caller holds no active role that administers this one")
 	}
 	return nil
 }
+
+// takes says whether an administrator's action only takes what is there.
+func (a Action) takes() bool { return a == AdminRemove || a == RemoveOutside }
 
 // actorCounts says whether the account behind the caller is there and enabled: a token outlives neither.
 func (d *decision) actorCounts() bool {
@@ -143,10 +161,28 @@ func (d *decision) known() error {
 		return refuse(UnknownRole, "role", "the role definition does not exist or is disabled")
 	case d.c.Principal.ID == "":
 		return refuse(UnknownPrincipal, "principal", "the principal does not exist")
+	case !d.c.ScopeKnown && d.a.Key.Provider == Resource:
+		return refuse(UnknownScope, "scope", "there is nothing at this scope")
 	case !d.c.ScopeKnown:
 		return refuse(InvalidScope, "scope", "the scope does not exist")
-	case d.a.Key.Provider == Directory && d.a.Action != AdminRemove && d.a.Action != RemoveOutside && !d.c.Role.takes(d.a.Key.Scope):
+	case d.a.Key.Provider == Directory && !d.a.Action.takes() && !d.c.Role.takes(d.a.Key.Scope):
 		return refuse(InvalidScope, "scope", "the role cannot be assigned at such a scope")
+	case d.a.Key.Provider == Resource && !d.a.Action.takes() && !d.assignable():
+		return refuse(InvalidScope, "scope", "the role cannot be assigned at this scope")
+	}
+	return nil
+}
+
+// assignable says whether the case's scope is one at which its role of resources can be held.
+func (d *decision) assignable() bool {
+	return d.c.Role.Assignable == nil || slices.ContainsFunc(d.c.Role.Assignable, d.covers)
+}
+
+// unnamed says whether the id that the caller chose for a request is free among what the case has: the request's schedule will
+// have it too. What else has it is found when the outcome is committed.
+func (d *decision) unnamed() error {
+	if _, taken := d.scheduleByID(ScheduleID(d.a.Request)); taken && d.a.Request != "" && !d.a.ValidationOnly {
+		return refuse(RequestExists, "request", "the id is taken")
 	}
 	return nil
 }
@@ -162,6 +198,9 @@ func (d *decision) suitable() error {
 	case Group:
 		return d.suitableForGroup()
 	case Resource:
+		if d.c.Principal.Kind == ServicePrincipal && d.a.Kind == Eligibility {
+			return cannotActivate
+		}
 		return nil
 	default:
 		return nil
@@ -236,6 +275,7 @@ func (d *decision) newRequest(status Status) Request {
 	return Request{
 		ID: id, Key: d.c.Key, Kind: d.a.Kind, Action: d.a.Action, Status: status,
 		Asked: d.a.Schedule, Justification: d.a.Justification, Ticket: d.a.Ticket,
+		Condition: d.a.Condition, ConditionVersion: d.a.ConditionVersion,
 		By: d.a.By.Actor, Created: d.now, PolicyVersion: d.c.Policy.Version,
 	}
 }

@@ -13,16 +13,24 @@ func occurrence(s Schedule, start time.Time) string {
 	return string(s.ID) + "/" + strconv.FormatInt(start.Unix(), 10)
 }
 
-// openDoors writes the effects by which a schedule that has begun to hold opens its doors.
+// openDoors writes the effects by which a schedule that has begun to hold opens its doors. A door asks no conditions: what holds
+// under one opens none.
 func (d *decision) openDoors(s Schedule, have []Effect) {
 	run, ok := s.Window.At(d.now)
-	if !ok || s.Kind != Assignment || d.c.Principal.Kind == GroupPrincipal {
+	if !ok || s.Kind != Assignment || s.Condition != "" || d.c.Principal.Kind == GroupPrincipal {
 		return
 	}
 	name := occurrence(s, run.Start)
 	for _, door := range d.c.Doors {
 		id := name + "/" + door.Name + "/" + door.Privilege
-		if door.Account == "" || effectByID(have, id) != nil {
+		if door.Account == "" {
+			continue
+		}
+		if e := effectByID(have, id); e != nil {
+			if e.State == Revoking { // a grant that was made again under the id that it had
+				e.Until = run.End
+				d.out.Effects = append(d.out.Effects, d.intend(*e, EffectPending))
+			}
 			continue
 		}
 		d.out.Effects = append(d.out.Effects, Effect{

@@ -49,6 +49,8 @@ const (
 	RemovedOutside
 	// MailStuck: a notice cannot be sent.
 	MailStuck
+	// ChangedOutside: the condition or the description of a grant made outside PIM was changed.
+	ChangedOutside
 )
 
 // Event is one entry of the audit log. It is committed together with what it tells (promise P1).

@@ -238,7 +238,7 @@ func (d *decision) tells(e *Event) (NoticeKind, []policy.Recipient) {
 			return NoticeOutside, toAdmins()
 		}
 	case Refused, Started, PolicyChanged, DoorOpened, DoorClosed, DoorStuck, DirectoryChanged, TenantCreated, RemovedOutside,
-		MailStuck:
+		MailStuck, ChangedOutside:
 	}
 	return 0, nil
 }
@@ -269,7 +269,7 @@ func requestTells(e *Event) (NoticeKind, []policy.Recipient) {
 	case SelfRenew:
 		return NoticeRenewalAsked, []policy.Recipient{policy.ToApprovers}
 	case AdminRemove, SelfActivate, SelfDeactivate, Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside,
-		RemoveOutside, Depart, Aftermath:
+		RemoveOutside, Depart, Aftermath, Rerooted:
 	}
 	return 0, nil
 }

@@ -33,7 +33,8 @@ func (d *decision) cutPaths() {
 func (d *decision) aftermath() error {
 	for _, dep := range d.c.Dependents {
 		k := dep.Schedule.Key
-		mine := k.Provider == d.c.Key.Provider && k.Role == d.c.Key.Role && (k.Provider == Directory || k.Scope == d.c.Key.Scope)
+		// An activation may be narrower than its eligibility; in groups nothing is.
+		mine := k.Provider == d.c.Key.Provider && k.Role == d.c.Key.Role && (k.Provider != Group || k.Scope == d.c.Key.Scope)
 		ground, ok := d.scheduleByID(dep.Schedule.Eligibility)
 		gone := !ok || !ground.Live(d.now)
 		if mine && gone && dep.Schedule.Live(d.now) {

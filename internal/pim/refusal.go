@@ -39,8 +39,11 @@ const (
 	NotCancelable Code = "not cancelable"
 	// AlreadyDecided: the stage was decided before.
 	AlreadyDecided Code = "already decided"
-	// RequestExists: the id that the caller chose for a request, or for a grant made outside PIM, is taken.
+	// RequestExists: the id that the caller chose for a request, or for a deny assignment, is taken.
 	RequestExists Code = "request exists"
+	// GrantFixed: the id that the caller chose for a grant made outside PIM is that of another one, which cannot become this
+	// one: of another principal, role or scope, or made by PIM.
+	GrantFixed Code = "grant fixed"
 	// Constrained: a condition on the caller's own role forbids giving this role to this principal.
 	Constrained Code = "constrained"
 	// InvalidCondition: the condition cannot be read.

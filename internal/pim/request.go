@@ -42,6 +42,9 @@ const (
 	// Aftermath is asked by the clock as soon as something has been committed that others may rest on: activations that were
 	// made between its reading and its commit rest on it all the same, and fall too.
 	Aftermath
+
+	// Rerooted is asked where the tree of resources changes: activations fall whose eligibility is not above them any more.
+	Rerooted
 )
 
 // Status says how far a request has come. The zero value is none.

@@ -1,6 +1,7 @@
 package pim
 
 import (
+	"slices"
 	"strings"
 
 	"portcullis/internal/policy"
@@ -15,6 +16,27 @@ type expirationRule struct {
 
 func bindingRule(e policy.Expiration) expirationRule {
 	return expirationRule{required: e.Required, maximum: e.Maximum}
+}
+
+// activationRule is the expiration rule of activations, as it binds for this principal.
+func (d *decision) activationRule() expirationRule {
+	e := d.c.Policy.Rules.EndUserAssignment.Expiration
+	if d.excepted(e) {
+		e.Maximum = policy.LongestActivation()
+	}
+	return expirationRule{required: true, maximum: e.Maximum}
+}
+
+// excepted says whether an expiration rule does not bind for the principal, itself or by a group that it is in now.
+func (d *decision) excepted(e policy.Expiration) bool {
+	if len(e.Exceptions) == 0 {
+		return false
+	}
+	ways := waysUp(d.c.Memberships, d.c.Key.Principal, d.now)
+	return slices.ContainsFunc(e.Exceptions, func(x policy.UserSet) bool {
+		_, above := ways[PrincipalID(x.ID)]
+		return above
+	})
 }
 
 // adminRules tests an administrator's assignment against the policy; all failures are collected.
@@ -44,7 +66,7 @@ func (d *decision) activationRules(w schedule.Window, eligible bool) error {
 	if !eligible {
 		failed = append(failed, Failure{EligibilityRule, "No valid eligibility was found"})
 	}
-	if exceeds(w, rules.EndUserAssignment.Expiration.Maximum) {
+	if exceeds(w, d.activationRule().maximum) {
 		failed = append(failed, tooLong)
 	}
 	reason := rules.Approval.Required && !rules.Approval.NoRequestorJustification

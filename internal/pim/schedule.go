@@ -63,7 +63,8 @@ type Schedule struct {
 	Via         []PrincipalID
 	// Condition narrows what the grant gives, for roles of resources; see package abac. Empty: nothing is narrowed.
 	Condition, ConditionVersion string
-	// Description is free text of a grant made outside PIM; CreatedBy and ModifiedBy say who made and changed one.
+	// Description is free text of a grant made outside PIM. CreatedBy is who asked for the grant, where that is kept;
+	// ModifiedBy is who changed one made outside PIM.
 	Description           string
 	CreatedBy, ModifiedBy PrincipalID
 	Created               time.Time

@@ -58,11 +58,12 @@ func (s Schedule) madeBy() Action {
 	return AdminAssign
 }
 
-// RefusalEvent is the audit entry of an ask that was refused.
+// RefusalEvent is the audit entry of an ask that was refused. It names a request that the ask was about, and none that it would
+// have made: the id that a caller chose may be that of somebody else's.
 func RefusalEvent(now time.Time, c Case, a Ask, r *Refusal, newID func() string) Event {
 	e := Event{
 		ID: EventID(newID()), Tenant: c.Key.Tenant, At: now, Activity: Refused, Reason: r.Error(),
-		By: a.By.Actor, Request: a.Request, Action: a.Action, Kind: a.Kind, Key: c.Key,
+		By: a.By.Actor, Request: a.Needs().Request, Action: a.Action, Kind: a.Kind, Key: c.Key,
 		Principal: c.Principal, RoleName: c.Role.Name, Ticket: a.Ticket,
 	}
 	if w, err := schedule.Resolve(now, a.Schedule); err == nil {

@@ -2,7 +2,7 @@ package policy
 
 import "portcullis/internal/schedule"
 
-// The defaults of reference graph-pim §11.2, columns DR and GR.
+// The defaults of reference graph-pim §11.2, columns DR and GR, and of reference arm-pim §9.
 
 // ForDirectoryRole returns the rules of a directory role that nobody has edited.
 func ForDirectoryRole() Rules {
@@ -18,6 +18,9 @@ func ForGroup() Rules {
 	r.AdminAssignment.Expiration.Required = true
 	return r
 }
+
+// ForResource returns the rules of a role at a scope of resources that nobody has edited: those of a group.
+func ForResource() Rules { return ForGroup() }
 
 func common() Rules {
 	return Rules{

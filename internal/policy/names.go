@@ -1,6 +1,7 @@
 package policy
 
-// The seventeen rule names, as every dialect spells them (reference graph-pim §11.2).
+// The rule names, as every dialect spells them (reference graph-pim §11.2): seventeen, and one for roles of resources only
+// (reference arm-pim §9).
 // Stored and sent: they may only be added to.
 const (
 	RuleExpirationAdminEligibility             = "Expiration_Admin_Eligibility"
@@ -20,12 +21,14 @@ const (
 	RuleNotificationAdminEndUserAssignment     = "Notification_Admin_EndUser_Assignment"
 	RuleNotificationRequestorEndUserAssignment = "Notification_Requestor_EndUser_Assignment"
 	RuleNotificationApproverEndUserAssignment  = "Notification_Approver_EndUser_Assignment"
+
+	RulePIMOnlyAdminAssignment = "PIMOnlyMode_Admin_Assignment"
 )
 
 // RuleKind says which type of rule stands behind a name.
 type RuleKind int
 
-// The five types of rules. The zero value is none.
+// The types of rules. The zero value is none.
 const (
 	_ RuleKind = iota
 	ExpirationRule
@@ -33,6 +36,8 @@ const (
 	NotificationRule
 	ApprovalRule
 	ContextRule
+	// PIMOnlyRule is that of roles of resources only.
+	PIMOnlyRule
 )
 
 // Rule tells where a named rule lives: its type, whose requests it binds, and for notifications who is told.
@@ -64,11 +69,16 @@ var ruleTable = []Rule{
 	{RuleNotificationApproverEndUserAssignment, NotificationRule, EndUser, Assignment, ToApprovers},
 }
 
-// All returns the seventeen rules in the order every dialect lists them.
+// All returns the seventeen rules that every policy has, in the order of reference graph-pim §11.2.
 func All() []Rule { return append([]Rule(nil), ruleTable...) }
 
+// PIMOnlyModeRule is the rule that policies of roles of resources have beside the seventeen.
+func PIMOnlyModeRule() Rule {
+	return Rule{Name: RulePIMOnlyAdminAssignment, Kind: PIMOnlyRule, Side: Admin, Level: Assignment}
+}
+
 // SetOf returns the set that holds the named rule, for reading and for an edit in place.
-// Approval and context rules stand beside the sets, in Rules itself.
+// Approval, context and PIM-only rules stand beside the sets, in Rules itself.
 func (r *Rules) SetOf(rule Rule) *Set {
 	switch {
 	case rule.Level == Eligibility:

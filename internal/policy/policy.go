@@ -54,6 +54,8 @@ type Rules struct {
 	// Approval and Context bind activation only.
 	Approval Approval
 	Context  Context
+	// PIMOnly binds grants outside PIM, of roles of resources only.
+	PIMOnly PIMOnly
 }
 
 // Set is the five rules that exist for each combination of side and level.
@@ -69,6 +71,9 @@ type Expiration struct {
 	Required bool
 	// Maximum is the longest span, measured on the calendar from the grant's start. Zero: no maximum.
 	Maximum schedule.Duration
+	// Exceptions are people and groups, with everybody in them, whom the rule does not bind. Their activations end all the
+	// same, within LongestActivation.
+	Exceptions []UserSet
 }
 
 // Enablement lists what must be proved or said.
@@ -172,6 +177,9 @@ const (
 	// RequestorManager is the requestor's manager.
 	RequestorManager
 )
+
+// UserSet names people, as Approver does, where they are no approvers.
+type UserSet = Approver
 
 // Approver names one approver of a stage.
 type Approver struct {

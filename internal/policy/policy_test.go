@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,15 +15,17 @@ import (
 var anchor = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 func TestDefaultsMakeSense(t *testing.T) {
-	for name, r := range map[string]policy.Rules{"role": policy.ForDirectoryRole(), "group": policy.ForGroup()} {
-		if err := r.Validate(anchor, name == "group"); err != nil {
+	for name, r := range map[string]policy.Rules{
+		"role": policy.ForDirectoryRole(), "group": policy.ForGroup(), "role of resources": policy.ForResource(),
+	} {
+		if err := r.Validate(anchor, name != "role"); err != nil {
 			t.Errorf("the default of a %s: %v", name, err)
 		}
 	}
 }
 
 func TestDefaultFacts(t *testing.T) {
-	role, group := policy.ForDirectoryRole(), policy.ForGroup()
+	role, group, resource := policy.ForDirectoryRole(), policy.ForGroup(), policy.ForResource()
 	facts := []struct {
 		what      string
 		got, want any
@@ -38,12 +41,36 @@ func TestDefaultFacts(t *testing.T) {
 		{"activation needs nobody's approval", role.Approval.Required, false},
 		{"there is one approval stage", len(role.Approval.Stages), 1},
 		{"a stage waits a day", role.Approval.Stages[0].Timeout(), 24 * time.Hour},
+		{"eligibility for a role of resources ends", resource.AdminEligibility.Expiration, policy.Expiration{Required: true, Maximum: schedule.MustDuration("P365D")}},
+		{"assignment of a role of resources ends", resource.AdminAssignment.Expiration, policy.Expiration{Required: true, Maximum: schedule.MustDuration("P180D")}},
+		{"activation of a role of resources needs a reason", resource.EndUserAssignment.Enablement, policy.Enablement{Justification: true}},
+		{"a role of resources may be given outside PIM", resource.PIMOnly.Mode, policy.PIMOnlyDisabled},
 		{"a stage needs one approval", role.Approval.Stages[0].Quorum(), 1},
 	}
 	for _, f := range facts {
 		if !cmp.Equal(f.got, f.want) {
 			t.Errorf("%s: got %v, want %v", f.what, f.got, f.want)
 		}
+	}
+}
+
+func someone(kind policy.ApproverKind, id string, n int) []policy.UserSet {
+	return slices.Repeat([]policy.UserSet{{Kind: kind, ID: id}}, n)
+}
+
+func TestAnEditOfACloneLeavesTheRules(t *testing.T) {
+	r := policy.ForResource()
+	r.AdminEligibility.Expiration.Exceptions = someone(policy.User, "u", 1)
+	r.PIMOnly.Excluded = []policy.Excluded{{Kind: policy.ExcludedUser, ID: "u"}}
+	c := r.Clone()
+	if !cmp.Equal(c, r) {
+		t.Errorf("the clone differs: %v", cmp.Diff(r, c))
+	}
+	c.AdminEligibility.Expiration.Exceptions[0].ID = "x"
+	c.PIMOnly.Excluded[0].ID = "x"
+	c.Approval.Stages[0].TimeoutDays = 9
+	if r.AdminEligibility.Expiration.Exceptions[0].ID != "u" || r.PIMOnly.Excluded[0].ID != "u" || r.Approval.Stages[0].TimeoutDays != 1 {
+		t.Errorf("the rules were edited with their clone: %+v", r)
 	}
 }
 
@@ -55,6 +82,23 @@ func TestValidateFacts(t *testing.T) {
 		why  policy.Reason
 	}{
 		{"a shorter activation", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT1H45M") }, "", 0},
+		{"exceptions", func(r *policy.Rules) { r.AdminEligibility.Expiration.Exceptions = someone(policy.User, "u", 100) }, "", 0},
+		{"too many exceptions", func(r *policy.Rules) { r.AdminEligibility.Expiration.Exceptions = someone(policy.Group, "g", 101) }, policy.RuleExpirationAdminEligibility, policy.Invalid},
+		{"an exception without an id", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Exceptions = someone(policy.User, "", 1) }, policy.RuleExpirationEndUserAssignment, policy.Invalid},
+		{"a manager as exception", func(r *policy.Rules) {
+			r.AdminAssignment.Expiration.Exceptions = someone(policy.RequestorManager, "m", 1)
+		}, policy.RuleExpirationAdminAssignment, policy.Invalid},
+		{"PIM only", func(r *policy.Rules) {
+			r.PIMOnly = policy.PIMOnly{Mode: policy.PIMOnlyEnabled, Excluded: []policy.Excluded{{Kind: policy.ExcludedApplication, ID: "a", Name: "A"}}}
+		}, "", 0},
+		{"an unknown mode", func(r *policy.Rules) { r.PIMOnly.Mode = 3 }, policy.RulePIMOnlyAdminAssignment, policy.Invalid},
+		{"an exclusion of nobody", func(r *policy.Rules) {
+			r.PIMOnly.Excluded = []policy.Excluded{{Kind: policy.ExcludedUser}}
+		}, policy.RulePIMOnlyAdminAssignment, policy.Invalid},
+		{"an exclusion of no kind", func(r *policy.Rules) { r.PIMOnly.Excluded = []policy.Excluded{{ID: "a"}} }, policy.RulePIMOnlyAdminAssignment, policy.Invalid},
+		{"too many exclusions", func(r *policy.Rules) {
+			r.PIMOnly.Excluded = slices.Repeat([]policy.Excluded{{Kind: policy.ExcludedUser, ID: "a"}}, 101)
+		}, policy.RulePIMOnlyAdminAssignment, policy.Invalid},
 		{"a day", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT24H") }, "", 0},
 		{"more than a day", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT25H") }, policy.RuleExpirationEndUserAssignment, policy.Invalid},
 		{"under five minutes", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT4M") }, policy.RuleExpirationEndUserAssignment, policy.Invalid},

@@ -12,6 +12,7 @@ import (
 const (
 	maxStages     = 8
 	maxApprovers  = 100
+	maxExceptions = 100
 	maxRecipients = 100
 	maxTimeout    = 30           // days
 	maxEscalation = 30 * 24 * 60 // minutes
@@ -38,8 +39,8 @@ func (e *Error) Error() string { return e.Rule + ": " + e.Detail }
 var contextValue = regexp.MustCompile(`^c[1-9][0-9]?$`)
 
 // Validate says whether the rules make sense. The anchor is the instant from which calendar durations are compared.
-// Group policies must name an approver when they demand approval (needApprovers); for directory roles the
-// administrators stand in (reference graph-pim §11.3).
+// Policies of groups and of roles of resources must name an approver when they demand approval (needApprovers); for
+// directory roles the administrators stand in (reference graph-pim §11.3, arm-pim §8).
 func (r Rules) Validate(anchor time.Time, needApprovers bool) error {
 	for _, s := range []struct {
 		rule string
@@ -56,6 +57,9 @@ func (r Rules) Validate(anchor time.Time, needApprovers bool) error {
 	if err := r.validateActivation(anchor); err != nil {
 		return err
 	}
+	if err := r.PIMOnly.validate(); err != nil {
+		return err
+	}
 	return r.Approval.validate(needApprovers)
 }
 
@@ -64,7 +68,7 @@ func (r Rules) validateActivation(anchor time.Time) error {
 	if !e.Required || e.Maximum.IsZero() {
 		return &Error{Rule: RuleExpirationEndUserAssignment, Detail: "an activation must end: the rule needs a maximum duration"}
 	}
-	if e.Maximum.Longer(schedule.MustDuration("P1D"), anchor) {
+	if e.Maximum.Longer(LongestActivation(), anchor) {
 		return &Error{Rule: RuleExpirationEndUserAssignment, Detail: "the maximum duration of an activation is at most one day"}
 	}
 	if !r.Context.Enabled {
@@ -87,6 +91,9 @@ func (s Set) validate(anchor time.Time, rule string) error {
 	if !s.Expiration.Maximum.IsZero() && schedule.FromTime(MinimumDuration).Longer(s.Expiration.Maximum, anchor) {
 		return &Error{Rule: rule, Detail: "the maximum duration is at least five minutes"}
 	}
+	if err := validExceptions(s.Expiration.Exceptions, rule); err != nil {
+		return err
+	}
 	for _, n := range []Notification{s.Notifications.Admins, s.Notifications.Requestor, s.Notifications.Approvers} {
 		if len(n.Recipients) > maxRecipients {
 			return &Error{Rule: rule, Detail: fmt.Sprintf("a notification rule has at most %d further recipients", maxRecipients)}
@@ -94,6 +101,21 @@ func (s Set) validate(anchor time.Time, rule string) error {
 	}
 	return nil
 }
+
+func validExceptions(list []UserSet, rule string) error {
+	if len(list) > maxExceptions {
+		return &Error{Rule: rule, Detail: fmt.Sprintf("an expiration rule has at most %d exceptions", maxExceptions)}
+	}
+	for _, e := range list {
+		if e.Kind != User && e.Kind != Group || e.ID == "" {
+			return &Error{Rule: rule, Detail: "an exception is a user or a group, named by its id"}
+		}
+	}
+	return nil
+}
+
+// LongestActivation is the longest that an activation may last, whatever a policy says.
+func LongestActivation() schedule.Duration { return schedule.MustDuration("P1D") }
 
 // MinimumDuration is the shortest active assignment, and how long one must have run before it may be ended
 // (reference graph-pim §9).

@@ -108,7 +108,7 @@ func (s *Story) Policy(role string, change func(*policy.Rules)) {
 	p.Rules = p.Rules.Clone()
 	change(&p.Rules)
 	p.Version++
-	if err := p.Rules.Validate(s.Now, k.Provider == pim.Group); err != nil {
+	if err := p.Rules.Validate(s.Now, k.Provider != pim.Directory); err != nil {
 		s.t.Helper()
 		s.t.Fatalf("policy of %s: %v", role, err)
 	}
@@ -134,8 +134,11 @@ func (s *Story) role(name string) pim.RoleID {
 	return id
 }
 
-// key reads "Role", "Role at /scope", "member of group" or "owner of group".
+// key reads "Role", "Role at /scope", "member of group", "owner of group", or "Role on /place" for roles of resources.
 func (s *Story) key(principal, role string) pim.Key {
+	if name, place, ok := strings.Cut(role, " on "); ok {
+		return pim.Key{Tenant: Tenant, Provider: pim.Resource, Scope: pim.Scope(place), Role: s.resourceRole(name), Principal: pim.PrincipalID(principal)}
+	}
 	if side, group, ok := strings.Cut(role, " of "); ok && (side == string(pim.Member) || side == string(pim.Owner)) {
 		return pim.Key{Tenant: Tenant, Provider: pim.Group, Scope: pim.Scope(group), Role: pim.RoleID(side), Principal: pim.PrincipalID(principal)}
 	}
@@ -175,8 +178,12 @@ func (s *Story) As(name string) *Actor {
 			by.Roles = append(by.Roles, pim.HeldRole{Provider: x.Key.Provider, Role: x.Key.Role, Scope: x.Key.Scope})
 		}
 	}
+	by.Rights = rights{s.World, id, s.Now}
 	return &Actor{s: s, by: by}
 }
+
+// Caller is who is about to do something, as package pim sees them.
+func (a *Actor) Caller() pim.Caller { return a.by }
 
 // WithoutMFA says that the actor proved no second factor.
 func (a *Actor) WithoutMFA() *Actor { a.by.MFA = false; return a }
@@ -191,7 +198,7 @@ func (a *Actor) AsApp() *Actor { a.by.Kind = pim.ServicePrincipal; return a }
 func (a *Actor) Cannot(why pim.Code) *Actor { a.not = why; return a }
 
 // Asks does anything: words are a justification, a ticket "ticket 4711", times "for 2h", "from 3h", "until 24h",
-// "for ever".
+// "for ever", a condition "under …", the id of a request or of a grant outside PIM "named …", a description "about …".
 func (a *Actor) Asks(action pim.Action, kind pim.Kind, whom, role string, words ...string) {
 	a.s.t.Helper()
 	ask := pim.Ask{By: a.by, Action: action, Kind: kind, Key: a.s.key(whom, role)}
@@ -217,6 +224,12 @@ func (s *Story) word(ask *pim.Ask, w string) {
 	case "ticket":
 		ask.Ticket.Number = rest
 		ask.Justification = w
+	case "under":
+		ask.Condition = rest
+	case "named":
+		ask.Request, ask.Target = pim.RequestID(rest), pim.ScheduleID(rest)
+	case "about":
+		ask.Description = rest
 	case "only": // "only validation"
 		ask.ValidationOnly = true
 	default:
@@ -227,7 +240,11 @@ func (s *Story) word(ask *pim.Ask, w string) {
 func (a *Actor) do(ask pim.Ask) {
 	s := a.s
 	s.t.Helper()
-	out, err := pim.Decide(s.Now, s.World.Case(ask.Needs()), ask, s.World.NewID)
+	c := s.World.Case(ask.Needs())
+	if named, ok := s.World.Schedules[ask.Target]; ok && ask.Action == pim.AssignOutside {
+		c.Named = &named
+	}
+	out, err := pim.Decide(s.Now, c, ask, s.World.NewID)
 	refusal, refused := errors.AsType[*pim.Refusal](err)
 	switch {
 	case err != nil && !refused:

@@ -12,6 +12,7 @@ import (
 
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/rbac"
 )
 
 // Tenant is the one tenant of a world.
@@ -23,6 +24,10 @@ type World struct {
 	Roles      map[pim.RoleID]pim.Role
 	Policies   map[pim.RoleKey]policy.Policy
 	Groups     map[pim.PrincipalID]pim.GroupFacts
+	// Places are the scopes of resources that are there, beside the root. What contains them is told by their paths.
+	Places map[pim.Scope]bool
+	// Definitions say what roles of resources allow; those that are not there allow nothing.
+	Definitions map[pim.RoleID]*rbac.Role
 	// Memberships are those that follow from no schedule.
 	Memberships []pim.Membership
 	Schedules   map[pim.ScheduleID]pim.Schedule
@@ -37,13 +42,15 @@ type World struct {
 // NewWorld returns a world in which nobody is and nothing holds.
 func NewWorld() *World {
 	return &World{
-		Principals: map[pim.PrincipalID]pim.Principal{},
-		Roles:      map[pim.RoleID]pim.Role{pim.Member: {ID: pim.Member, Name: "member", Enabled: true}, pim.Owner: {ID: pim.Owner, Name: "owner", Enabled: true}},
-		Groups:     map[pim.PrincipalID]pim.GroupFacts{},
-		Policies:   map[pim.RoleKey]policy.Policy{},
-		Schedules:  map[pim.ScheduleID]pim.Schedule{},
-		Requests:   map[pim.RequestID]pim.Request{},
-		Effects:    map[string]pim.Effect{},
+		Principals:  map[pim.PrincipalID]pim.Principal{},
+		Roles:       map[pim.RoleID]pim.Role{pim.Member: {ID: pim.Member, Name: "member", Enabled: true}, pim.Owner: {ID: pim.Owner, Name: "owner", Enabled: true}},
+		Groups:      map[pim.PrincipalID]pim.GroupFacts{},
+		Places:      map[pim.Scope]bool{pim.Everywhere: true},
+		Definitions: map[pim.RoleID]*rbac.Role{},
+		Policies:    map[pim.RoleKey]policy.Policy{},
+		Schedules:   map[pim.ScheduleID]pim.Schedule{},
+		Requests:    map[pim.RequestID]pim.Request{},
+		Effects:     map[string]pim.Effect{},
 	}
 }
 
@@ -67,14 +74,17 @@ func (w *World) Case(n pim.Need) pim.Case {
 		ScopeKnown: true, Policy: w.policy(k.Policy()), Memberships: w.memberships(),
 	}
 	for _, d := range w.Doors {
-		if d.Provider == k.Provider && d.Role == k.Role {
+		if d.Provider == k.Provider && d.Role == k.Role && (k.Provider != pim.Resource || slices.Contains(around(d.Scope), k.Scope)) {
 			c.Doors = append(c.Doors, d)
 		}
 	}
-	if k.Provider == pim.Group {
+	switch {
+	case k.Provider == pim.Group:
 		c.Onto = w.Groups[pim.PrincipalID(k.Scope)]
 		c.ScopeKnown = c.Onto.ID != ""
-	} else if k.Scope != pim.Everywhere {
+	case k.Provider == pim.Resource:
+		c.ScopeKnown, c.Wider = w.Places[k.Scope], around(k.Scope)[1:]
+	case k.Scope != pim.Everywhere:
 		c.Wider = []pim.Scope{pim.Everywhere}
 	}
 	rests := w.resting(k)
@@ -96,9 +106,12 @@ func (w *World) file(c *pim.Case, n pim.Need, s pim.Schedule, rests bool) {
 		c.Schedules = append(c.Schedules, s)
 		c.Effects = append(c.Effects, w.effects(s.ID)...)
 	}
-	same := s.Key.Role == k.Role && s.Key.Provider == k.Provider && (k.Provider == pim.Directory || s.Key.Scope == k.Scope)
-	if n.Backing && s.Kind == pim.Eligibility && same && s.Ending == pim.NotEnded {
-		c.Backing = append(c.Backing, pim.Backing{Schedule: s})
+	if n.Backing && s.Kind == pim.Eligibility && reaches(s.Key, k) && s.Ending == pim.NotEnded {
+		b := pim.Backing{Schedule: s}
+		if k.Provider == pim.Resource {
+			b.Policy = w.policy(s.Key.Policy())
+		}
+		c.Backing = append(c.Backing, b)
 	}
 	if n.Dependents && rests {
 		d := pim.Dependent{Schedule: s, Principal: w.Principals[s.Key.Principal], Effects: w.effects(s.ID)}
@@ -143,8 +156,12 @@ func (w *World) policy(k pim.RoleKey) policy.Policy {
 	if p, ok := w.Policies[k]; ok {
 		return p
 	}
-	if k.Provider == pim.Group {
+	switch k.Provider {
+	case pim.Group:
 		return policy.Policy{Rules: policy.ForGroup()}
+	case pim.Resource:
+		return policy.Policy{Rules: policy.ForResource()}
+	case pim.Directory:
 	}
 	return policy.Policy{Rules: policy.ForDirectoryRole()}
 }
@@ -174,8 +191,7 @@ func (w *World) Keep(o pim.Outcome) {
 func (w *World) Holds(k pim.Key, at time.Time) bool {
 	above := w.Above(k.Principal, at)
 	for _, s := range w.Schedules {
-		same := s.Key.Role == k.Role && s.Key.Provider == k.Provider && (k.Provider == pim.Directory || s.Key.Scope == k.Scope)
-		if s.Kind == pim.Assignment && same && slices.Contains(above, s.Key.Principal) && s.Holds(at) {
+		if s.Kind == pim.Assignment && reaches(s.Key, k) && slices.Contains(above, s.Key.Principal) && s.Holds(at) {
 			return true
 		}
 	}
