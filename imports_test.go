@@ -34,11 +34,12 @@ const allowedImports = `
 	telemetry:
 	client:
 	client/provision:
+	client/treefile:
 	localpg:
 	catalog:            rbac
 
 	# What stands beside the core and knows its nouns.
-	directory:          pim schedule
+	directory:          pim schedule rbac
 	access:             CORE resource catalog
 	audit:              pim
 	notify:             pim directory
@@ -60,8 +61,8 @@ const allowedImports = `
 	api:                CORE directory access store auth app api/odata
 	api/wire:           CORE api
 	api/graph:          CORE directory catalog store app auth api api/wire api/odata api/edm
-	api/arm:            CORE directory resource store app auth api api/wire
-	api/native:         CORE access store app auth api api/odata
+	api/arm:            CORE directory resource catalog store app auth api api/wire api/odata
+	api/native:         CORE access resource store app auth api api/odata
 	api/scim:           CORE directory store app auth api
 
 	# The wiring.
@@ -77,6 +78,7 @@ const allowedImports = `
 	notify/mailpittest:
 	client/clienttest:
 	api/schematest:        api/edm
+	api/openapi:
 	test/bench:            ALL TESTS
 	test/clients/terraform: sample
 `
@@ -84,7 +86,7 @@ const allowedImports = `
 // CORE may look at no clock and import only coreImports; TESTS are those that no product code imports.
 var (
 	core  = []string{"schedule", "policy", "abac", "rbac", "pim", "alert"}
-	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "client/clienttest"}
+	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "api/openapi", "client/clienttest"}
 )
 
 // coreImports are the packages of the standard library that keep what they are told: no I/O, no clock of their own, no randomness,
@@ -105,7 +107,7 @@ var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep"
 var machineNames = []string{"Local", "LoadLocation"}
 
 // sharedByDialects are the packages under internal/api that are no dialect.
-var sharedByDialects = []string{"odata", "edm", "wire", "schematest"}
+var sharedByDialects = []string{"odata", "edm", "wire", "schematest", "openapi"}
 
 const module = "portcullis/"
 

@@ -56,6 +56,8 @@ type Access struct {
 	Delegated, Application []string
 	// ApplicationAny lets every application's token through whatever it carries: what it may do is told by its roles.
 	ApplicationAny bool
+	// NotMadeFor are audiences of other APIs: a token that is made out to none but these opens nothing here, whatever it carries.
+	NotMadeFor []string
 	// Anybody lets every valid token through.
 	Anybody bool
 	// Open needs no token at all.

@@ -259,6 +259,10 @@ func (f *Frame) identify(call *Request) error {
 
 // permit holds the token against the route's permissions.
 func (a Access) permit(call *Request) error {
+	if call.Token.MadeFor(a.NotMadeFor) {
+		err := &auth.Error{Reason: auth.WrongAudience}
+		return &Fault{Problem: Unauthenticated, Detail: err.Error(), Err: err}
+	}
 	if a.Anybody {
 		return nil
 	}

@@ -72,6 +72,7 @@ func (a *App) Counts(ctx context.Context, t pim.TenantID, p pim.PrincipalID) (bo
 // changed takes in a commit. The accounts that it is about are forgotten even if it failed, for nobody can know then what
 // it did.
 func (s *accounts) changed(c store.Commit, failed bool) {
+	s.cleared(c, failed)
 	if len(c.Objects)+len(c.Deleted) == 0 {
 		return
 	}
@@ -124,7 +125,7 @@ func (s *accounts) note(o directory.Object, versions map[pim.Key]int64, gone boo
 func (s *accounts) hasLeft(c pim.Case) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if c.Principal.Enabled && s.standings[account{c.Key.Tenant, c.Key.Principal}].left {
+	if c.Principal.Enabled && s.standings[account{c.Key.Tenant, c.Key.Principal}].left || s.scopeGone(c.Key) {
 		return true
 	}
 	scope := pim.PrincipalID(c.Key.Scope)
@@ -139,8 +140,11 @@ func (s *accounts) hasLeft(c pim.Case) bool {
 // slipped takes away again what an ask gave that was decided before its principal, or what its scope names, left, and
 // committed after. Either this sees that it has left, or whoever makes it leave sees what was given.
 func (a *App) slipped(ctx context.Context, ask pim.Ask, c pim.Case) error {
-	if !grants(ask.Action) || !a.accounts.hasLeft(c) {
+	if !grants(ask.Action) {
 		return nil
+	}
+	if !a.accounts.hasLeft(c) {
+		return a.slippedAway(ctx, ask, c)
 	}
 	depart := pim.Ask{By: ask.By, Action: pim.Depart, Kind: pim.Assignment, Key: c.Key}
 	_, err := a.together(ctx, []pim.Ask{depart}, store.Commit{})

@@ -74,7 +74,7 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 		return pim.Outcome{}, err
 	}
 	a.complete(&c)
-	if err := a.knowManager(ctx, &c, ask); err != nil {
+	if err := a.know(ctx, &c, ask); err != nil {
 		return pim.Outcome{}, err
 	}
 	out, err := pim.Decide(now, c, ask, a.newID)
@@ -85,6 +85,9 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 		return out, nil
 	}
 	if err := a.commit(ctx, store.Commit{Outcome: out}); err != nil {
+		if out.NewRequest && ask.Request != "" {
+			err = a.taken(ctx, now, c, ask, err)
+		}
 		return pim.Outcome{}, err
 	}
 	if err := a.slipped(ctx, ask, c); err != nil {
@@ -94,9 +97,28 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 	return out, nil
 }
 
+// taken finds out whether a commit failed because the id that the caller chose for a request is taken, and refuses the ask then: by
+// another request, or by a grant that no request made. Any other failure passes as it is.
+func (a *App) taken(ctx context.Context, now time.Time, c pim.Case, ask pim.Ask, err error) error {
+	switch {
+	case errors.Is(err, store.ErrConflict):
+	case !errors.Is(err, store.ErrStale):
+		return err
+	default:
+		page, failed := a.Store.Schedules(ctx, store.Query{Tenant: c.Key.Tenant, Limit: 1, Where: store.Is(store.FieldID, string(ask.Request))})
+		if failed != nil {
+			return failed
+		}
+		if len(page.Rows) == 0 || page.Rows[0].Key == c.Key {
+			return err
+		}
+	}
+	return a.refused(ctx, now, c, ask, &pim.Refusal{Code: pim.RequestExists, Field: "request", Detail: "the id is taken"})
+}
+
 // commit writes an outcome with its audit entries, and makes it known.
 func (a *App) commit(ctx context.Context, c store.Commit) error {
-	nameRoles(c.Events)
+	a.nameRoles(c.Events)
 	c = a.withNotices(withLinks(c))
 	c.Entries = Entries(c.Events)
 	err := a.Store.Commit(ctx, c)
@@ -110,6 +132,7 @@ func (a *App) commit(ctx context.Context, c store.Commit) error {
 
 func (a *App) published(c store.Commit) {
 	a.Index.Commit(c.Schedules, edges(c.Links), edges(c.Unlinks))
+	a.knowResources(c)
 	if at := firstDue(c.Outcome); a.Wake != nil && !at.IsZero() {
 		a.Wake(at)
 	}
@@ -183,7 +206,7 @@ func grants(a pim.Action) bool {
 		pim.SelfRenew, pim.Approve, pim.AssignOutside:
 		return true
 	case pim.AdminRemove, pim.SelfDeactivate, pim.Cancel, pim.Deny, pim.ScheduleDue, pim.RequestDue, pim.RemoveOutside,
-		pim.Depart, pim.Aftermath:
+		pim.Depart, pim.Aftermath, pim.Rerooted:
 		return false
 	default:
 		return true

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"portcullis/internal/catalog"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/rbac"
 	"portcullis/internal/store"
 )
 
@@ -128,6 +130,11 @@ func (d *deciding) add(ids ...pim.PrincipalID) {
 // addAdministrators adds those who hold a role that administers the request's one: whether they count is for the core.
 func (d *deciding) addAdministrators(ctx context.Context) error {
 	k := d.request.Key
+	if k.Provider == pim.Resource {
+		ids, err := d.givers(ctx, d.now, k)
+		d.add(ids...)
+		return err
+	}
 	administrators := store.And{
 		store.Is(store.FieldProvider, string(pim.Directory)), store.Is(store.FieldScope, string(pim.Everywhere)),
 		store.In{Field: store.FieldRole, Values: []string{string(pim.PrivilegedRoleAdministrator), string(pim.GlobalAdministrator)}},
@@ -160,10 +167,57 @@ func (d *deciding) addAdministrators(ctx context.Context) error {
 // may says whether an account could decide now.
 func (d *deciding) may(p pim.Principal) bool {
 	t := d.request.Key.Tenant
-	by := pim.Caller{Actor: pim.Actor{Principal: p.ID, Kind: p.Kind}, Roles: d.Index.Held(d.now, t, p.ID)}
+	by := pim.Caller{Actor: pim.Actor{Principal: p.ID, Kind: p.Kind}, Roles: d.Index.Held(d.now, t, p.ID), Rights: d.Index.Rights(d.now, t, p.ID)}
 	if p.Kind != pim.UserPrincipal {
 		return false
 	}
 	groups := d.Index.GroupsAbove(d.now, t, p.ID)
 	return pim.CanDecide(d.now, d.request, d.requester, p, by, func(g pim.PrincipalID) bool { return slices.Contains(groups, g) })
+}
+
+// givers are those who may give a key's role of resources at its scope now, by a role that they hold there or above, themselves or
+// by a group. Conditions that ask for the kind of the key's principal count as not met.
+func (a *App) givers(ctx context.Context, now time.Time, k pim.Key) ([]pim.PrincipalID, error) {
+	scopes := []string{string(k.Scope)}
+	for _, s := range a.Index.Above(k.Tenant, k.Scope) {
+		scopes = append(scopes, string(s))
+	}
+	q := store.Query{Tenant: k.Tenant, Limit: most, Where: store.And{
+		store.Is(store.FieldProvider, string(pim.Resource)), store.Is(store.FieldKind, int(pim.Assignment)), store.LiveAt(now),
+		store.In{Field: store.FieldScope, Values: scopes}, store.In{Field: store.FieldRole, Values: a.givingRoles(k.Tenant)},
+	}}
+	candidates := map[pim.PrincipalID]bool{}
+	for len(candidates) <= mostCandidates {
+		page, err := a.Store.Schedules(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range page.Rows {
+			if !s.Holds(now) {
+				continue
+			}
+			candidates[s.Key.Principal] = true
+			for _, m := range a.Index.Members(now, k.Tenant, s.Key.Principal) {
+				candidates[m] = true
+			}
+		}
+		if q.After = page.Next; len(page.Next) == 0 {
+			break
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(candidates)), func(p pim.PrincipalID) bool {
+		return pim.MayGive(pim.Caller{Rights: a.Index.Rights(now, k.Tenant, p)}, k, 0) != nil
+	}), nil
+}
+
+// givingRoles are the roles of resources by which others are given, where no condition stands against it.
+func (a *App) givingRoles(t pim.TenantID) []string {
+	var ids []string
+	for _, r := range slices.Concat(catalog.AzureRoles(), a.Index.ResourceRoles(t)) {
+		op := rbac.Operation{Action: pim.WriteRoleAssignments}
+		if rbac.Decide(nil, []rbac.Grant{{Role: r}}, op, nil) != rbac.NotAllowed {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
 }

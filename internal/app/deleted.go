@@ -55,7 +55,7 @@ func placesOf(id pim.PrincipalID, k directory.Kind) []place {
 		return []place{{pim.Directory, pim.AdministrativeUnit(string(id))}}
 	case directory.KindUser, directory.KindServicePrincipal:
 		return []place{object}
-	case directory.KindRole:
+	case directory.KindRole, directory.KindResourceRole:
 	}
 	return nil
 }
@@ -162,6 +162,7 @@ func (a *App) mayWriteBin(ctx context.Context, by pim.Caller, t pim.TenantID, o 
 		return a.mayWriteUnits(ctx, by, t)
 	case directory.KindRole:
 		return a.mayEditRoles(ctx, by, t)
+	case directory.KindResourceRole: // never in the bin
 	}
 	if pim.MayWriteUsers(by) || pim.MayWriteGroups(by, pim.GroupFacts{}) || pim.MayWriteApplications(by, false) || pim.MayWriteUnits(by) {
 		return nil

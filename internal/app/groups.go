@@ -223,7 +223,7 @@ func isPrincipal(o directory.Object) bool {
 	switch o.Kind {
 	case directory.KindUser, directory.KindGroup, directory.KindServicePrincipal:
 		return true
-	case directory.KindAdministrativeUnit, directory.KindRole:
+	case directory.KindAdministrativeUnit, directory.KindRole, directory.KindResourceRole:
 	}
 	return false
 }

@@ -37,7 +37,14 @@ func (a *App) tell(cs ...store.Commit) {
 // NamesOf completes a notice with the names of its role and its scope, where it was made without knowing them.
 func (a *App) NamesOf(ctx context.Context, n pim.Notice) (pim.Notice, error) {
 	if n.RoleName == "" && n.Key.Role != "" {
-		n.RoleName = completeRole(n.Key, pim.Role{}).Name
+		n.RoleName = a.roleName(n.Key)
+	}
+	if n.Place == "" && n.Key.Provider == pim.Resource && n.Key.Scope != pim.Everywhere {
+		nodes, err := a.NodesByScope(ctx, n.Tenant, []pim.Scope{n.Key.Scope})
+		if err != nil {
+			return n, err
+		}
+		n.Place = cmp.Or(nodes[n.Key.Scope].Title(), string(n.Key.Scope))
 	}
 	unnamed := map[pim.PrincipalID]bool{}
 	place := placeOf(n.Key)
@@ -67,10 +74,14 @@ func (a *App) NamesOf(ctx context.Context, n pim.Notice) (pim.Notice, error) {
 	return n, err
 }
 
-// placeOf is the object that a scope names; empty for the whole tenant.
+// placeOf is the object that a scope names; empty for the whole tenant and for resources.
 func placeOf(k pim.Key) pim.PrincipalID {
-	if k.Provider == pim.Group {
+	switch k.Provider {
+	case pim.Group:
 		return pim.PrincipalID(k.Scope)
+	case pim.Resource:
+		return ""
+	case pim.Directory:
 	}
 	if id, ok := k.Scope.Unit(); ok {
 		return pim.PrincipalID(id)
@@ -186,8 +197,12 @@ func (f *finding) add(ctx context.Context, ids []pim.PrincipalID, pass func(pim.
 	return nil
 }
 
-// administrators are the holders of directory roles; for a group its owners, if it has any.
+// administrators are the holders of directory roles; for a group its owners, if it has any; for resources those who may give the
+// role.
 func (f *finding) administrators(ctx context.Context, roles ...pim.RoleID) ([]pim.PrincipalID, error) {
+	if f.n.Key.Provider == pim.Resource {
+		return f.givers(ctx, f.now, f.n.Key)
+	}
 	if f.n.Key.Provider == pim.Group {
 		owners, err := f.holders(ctx, pim.Group, f.n.Key.Scope, pim.Owner)
 		if err != nil || len(owners) > 0 {

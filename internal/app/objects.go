@@ -174,7 +174,7 @@ func kindWord(k directory.Kind) string {
 		return "application"
 	case directory.KindAdministrativeUnit:
 		return "unit"
-	case directory.KindRole:
+	case directory.KindRole, directory.KindResourceRole:
 		return "role"
 	}
 	return ""

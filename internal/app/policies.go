@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,10 +82,17 @@ func customDefinition(o directory.Object) RoleDefinition {
 	}
 }
 
-// Policies returns the policies of roles of one tenant: the stored ones, or the defaults. Refusal: Forbidden.
+// Policies returns the policies of roles of one tenant, all of one provider: the stored ones, or the defaults. Refusals: Forbidden,
+// for resources what pim.MayDo says; UnknownScope.
 func (a *App) Policies(ctx context.Context, by pim.Caller, keys []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
 	if len(keys) == 0 {
 		return nil, nil
+	}
+	if keys[0].Provider == pim.Resource {
+		// What the caller may do is known of their own tenant.
+		if err := a.counts(ctx, by, keys[0].Tenant); err != nil {
+			return nil, err
+		}
 	}
 	foreign, err := a.unreadable(ctx, by, keys)
 	if err != nil {
@@ -95,21 +103,36 @@ func (a *App) Policies(ctx context.Context, by pim.Caller, keys []pim.RoleKey) (
 			return nil, err
 		}
 	}
+	if err := a.placesThere(ctx, keys); err != nil {
+		return nil, err
+	}
 	return a.policies(ctx, keys)
+}
+
+// placesThere refuses policies of roles at scopes of resources where nothing is.
+func (a *App) placesThere(ctx context.Context, keys []pim.RoleKey) error {
+	var seen []pim.Scope
+	for _, k := range keys {
+		if k.Provider != pim.Resource || slices.Contains(seen, k.Scope) {
+			continue
+		}
+		seen = append(seen, k.Scope)
+		if err := a.placeThere(ctx, k.Tenant, k.Scope); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unreadable are the keys of roles that the caller may not read as one of those who read everybody's rows.
 func (a *App) unreadable(ctx context.Context, by pim.Caller, keys []pim.RoleKey) ([]pim.RoleKey, error) {
 	var out []pim.RoleKey
 	for _, k := range keys {
-		may, err := pim.MayRead(by, k.Provider), error(nil)
-		if k.Provider == pim.Group {
-			may, err = a.mayReadGroup(ctx, by, k)
-		}
+		onto, err := a.groupFacts(ctx, k)
 		if err != nil {
 			return nil, err
 		}
-		if !may {
+		if !pim.MayReadPolicy(by, k, onto) {
 			out = append(out, k)
 		}
 	}
@@ -137,6 +160,9 @@ func (a *App) groupFacts(ctx context.Context, k pim.RoleKey) (pim.GroupFacts, er
 // concernsAll refuses to show policies of roles that the caller is neither eligible for nor has: people may read the
 // rules that bind them, to know what activating will ask of them.
 func (a *App) concernsAll(ctx context.Context, by pim.Caller, keys []pim.RoleKey) error {
+	if keys[0].Provider == pim.Resource {
+		return a.concernsAllResources(ctx, by, keys)
+	}
 	mine := map[pim.RoleKey]bool{}
 	for _, kind := range []pim.Kind{pim.Eligibility, pim.Assignment} {
 		page, err := a.Grants(ctx, by, GrantQuery{Provider: keys[0].Provider, Kind: kind, View: Mine,
@@ -156,6 +182,30 @@ func (a *App) concernsAll(ctx context.Context, by pim.Caller, keys []pim.RoleKey
 	return nil
 }
 
+// concernsAllResources is concernsAll for roles of resources, which also concern whoever has them at a wider scope.
+func (a *App) concernsAllResources(ctx context.Context, by pim.Caller, keys []pim.RoleKey) error {
+	mine := map[pim.RoleKey]bool{}
+	for _, kind := range []pim.Kind{pim.Eligibility, pim.Assignment} {
+		page, err := a.ResourceGrants(ctx, by, ResourceQuery{Kind: kind, View: Mine, Scope: pim.Everywhere,
+			Query: store.Query{Tenant: keys[0].Tenant, Limit: most}})
+		if err != nil {
+			return err
+		}
+		for _, i := range page.Rows {
+			mine[i.Schedule.Key.Policy()] = true
+		}
+	}
+	for _, k := range keys {
+		wider := func(s pim.Scope) bool {
+			return mine[pim.RoleKey{Tenant: k.Tenant, Provider: k.Provider, Scope: s, Role: k.Role}]
+		}
+		if !mine[k] && !slices.ContainsFunc(a.Index.Above(k.Tenant, k.Scope), wider) {
+			return pim.MayDo(by, pim.ReadPolicies, k.Scope)
+		}
+	}
+	return nil
+}
+
 func (a *App) policies(ctx context.Context, keys []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
 	stored, err := a.Store.Policies(ctx, keys[0].Tenant, keys)
 	if err != nil {
@@ -169,33 +219,50 @@ func (a *App) policies(ctx context.Context, keys []pim.RoleKey) (map[pim.RoleKey
 }
 
 // EditPolicy changes a policy. edit is given the present rules and may be called again; its error is returned as it is.
-// Refusals: Forbidden, InvalidPolicy, ConflictingPolicy, UnknownRole, LastAdministrator. What runs already goes on under
-// the rules it began with.
+// Refusals: Forbidden, or for resources what pim.MayDo says; InvalidPolicy, ConflictingPolicy, UnknownRole, UnknownScope,
+// LastAdministrator. What runs already goes on under the rules it began with.
 func (a *App) EditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, edit func(*policy.Rules) error) (policy.Policy, error) {
 	onto, err := a.groupFacts(ctx, k)
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	if !pim.MayAdminister(by, pim.Key{Tenant: k.Tenant, Provider: k.Provider, Scope: k.Scope, Role: k.Role}, onto) {
-		return policy.Policy{}, forbidden
+	if err := pim.MayEditPolicy(by, k, onto); err != nil {
+		return policy.Policy{}, err
 	}
 	if err := a.counts(ctx, by, k.Tenant); err != nil {
 		return policy.Policy{}, err
 	}
-	if k.Provider == pim.Group && (onto.ID == "" || completeRole(pim.Key{Provider: pim.Group, Role: k.Role}, pim.Role{}).ID == "") {
-		return policy.Policy{}, &pim.Refusal{Code: pim.UnknownRole, Detail: "the group does not exist"}
-	}
-	role, err := a.Role(ctx, k.Tenant, k.Role)
-	if err != nil && k.Provider == pim.Directory {
+	role, err := a.ruledRole(ctx, k, onto)
+	if err != nil {
 		return policy.Policy{}, err
 	}
 	for range attempts {
-		p, err := a.tryEditPolicy(ctx, by, k, role.Role, edit)
+		p, err := a.tryEditPolicy(ctx, by, k, role, edit)
 		if !errors.Is(err, store.ErrStale) {
 			return p, err
 		}
 	}
 	return policy.Policy{}, store.ErrUnavailable
+}
+
+// ruledRole finds the role whose policy is edited: UnknownRole, UnknownScope. The sides of groups have no name of their own.
+func (a *App) ruledRole(ctx context.Context, k pim.RoleKey, onto pim.GroupFacts) (pim.Role, error) {
+	switch k.Provider {
+	case pim.Directory:
+		role, err := a.Role(ctx, k.Tenant, k.Role)
+		return role.Role, err
+	case pim.Group:
+		if onto.ID == "" || completeRole(pim.Key{Provider: pim.Group, Role: k.Role}, pim.Role{}).ID == "" {
+			return pim.Role{}, &pim.Refusal{Code: pim.UnknownRole, Detail: "the group does not exist"}
+		}
+	case pim.Resource:
+		r, ok := a.Index.ResourceRole(k.Tenant, k.Role)
+		if !ok {
+			return pim.Role{}, &pim.Refusal{Code: pim.UnknownRole, Detail: "the role definition does not exist"}
+		}
+		return resourceRole(r), a.placeThere(ctx, k.Tenant, k.Scope)
+	}
+	return pim.Role{}, nil
 }
 
 func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, role pim.Role, edit func(*policy.Rules) error) (policy.Policy, error) {
@@ -210,7 +277,7 @@ func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, r
 	if err := edit(&p.Rules); err != nil {
 		return policy.Policy{}, err
 	}
-	if err := p.Rules.Validate(now, k.Provider == pim.Group); err != nil {
+	if err := valid(now, k, p.Rules); err != nil {
 		return policy.Policy{}, policyRefusal(err)
 	}
 	p.Version, p.Modified = old.Version+1, now
@@ -220,6 +287,15 @@ func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, r
 		return policy.Policy{}, err
 	}
 	return p, a.commit(ctx, store.Commit{Outcome: out, Policy: &store.PolicyEdit{Key: k, Policy: p}})
+}
+
+// valid says whether rules make sense for a role.
+func valid(now time.Time, k pim.RoleKey, r policy.Rules) error {
+	if k.Provider == pim.Resource && k.Scope == pim.Everywhere && r.PIMOnly.Mode == policy.PIMOnlyEnabled {
+		// A Global Administrator's way back to resources is a grant outside PIM at the root.
+		return &policy.Error{Rule: policy.RulePIMOnlyAdminAssignment, Detail: "roles can always be given outside PIM at the root"}
+	}
+	return r.Validate(now, k.Provider != pim.Directory)
 }
 
 func policyRefusal(err error) error {

@@ -23,9 +23,10 @@ const (
 	ForMe
 )
 
-// Caller completes what a token proves with the roles that the account holds now.
+// Caller completes what a token proves with the roles that the account holds now, and what it may do to resources.
 func (a *App) Caller(t pim.TenantID, by pim.Caller) pim.Caller {
-	by.Roles = a.Index.Held(a.Time(), t, by.Principal)
+	now := a.Time()
+	by.Roles, by.Rights = a.Index.Held(now, t, by.Principal), a.Index.Rights(now, t, by.Principal)
 	return by
 }
 
@@ -185,7 +186,7 @@ func (a *App) Request(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.
 		return pim.Request{}, unknown
 	}
 	r := page.Rows[0]
-	if p != pim.Group && pim.MayRead(by, p) || r.Key.Principal == by.Principal || r.By.Principal == by.Principal || r.DecidedBy(by.Principal) {
+	if p != pim.Group && pim.MayReadAt(by, r.Key, pim.GroupFacts{}) || r.Key.Principal == by.Principal || r.By.Principal == by.Principal || r.DecidedBy(by.Principal) {
 		return r, nil
 	}
 	can, err := a.MayDecide(ctx, by, r)

@@ -64,6 +64,7 @@ func (a *App) tryTogether(ctx context.Context, now time.Time, asks []pim.Ask, wi
 	out := pim.Together(outs)
 	out.Events = append(out.Events, with.Events...)
 	out.Touches = append(out.Touches, with.Touches...)
+	out.Relies = append(out.Relies, with.Relies...)
 	with.Outcome = out
 	if err := a.commit(ctx, with); err != nil {
 		return out, err

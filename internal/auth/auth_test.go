@@ -145,7 +145,7 @@ func TestWhatATokenProves(t *testing.T) {
 	}
 	want := auth.Token{
 		Issuer: home + "/" + tenant + "/v2.0", Tenant: tenant, Object: object, ClientID: "client",
-		Scopes: []string{"User.Read", "Role.Read"}, MFAAt: now.Add(-time.Minute), AuthTime: now.Add(-time.Minute),
+		Audiences: []string{"https://pim.example"}, Scopes: []string{"User.Read", "Role.Read"}, MFAAt: now.Add(-time.Minute), AuthTime: now.Add(-time.Minute),
 		Contexts: []string{"c1"}, Name: "Alice", Account: "alice@contoso.example",
 		IssuedAt: now, NotBefore: now, Expires: now.Add(time.Hour), ID: "id-1",
 	}

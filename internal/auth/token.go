@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Token struct {
 	App bool
 	// ClientID is the application that the token was issued to.
 	ClientID string
+	// Audiences are whom the token is made out to, as it says (aud).
+	Audiences []string
 	// Scopes are what the token permits: scp of a person's token, roles of an application's.
 	Scopes []string
 	// MFAAt is when a second factor was proved; zero: never.
@@ -60,6 +63,19 @@ func (t Token) HasContext(c string) bool {
 		}
 	}
 	return false
+}
+
+// MadeFor says whether the token is made out to none but the audiences, of which slashes at the end and letter case do not count.
+func (t Token) MadeFor(audiences []string) bool {
+	if len(audiences) == 0 || len(t.Audiences) == 0 {
+		return false
+	}
+	for _, have := range t.Audiences {
+		if !slices.ContainsFunc(audiences, func(a string) bool { return strings.EqualFold(strings.TrimRight(have, "/"), a) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Permits says whether the token permits one of the scopes, compared without letter case.
@@ -174,7 +190,7 @@ func (c claims) token(from *issuer) (Token, error) {
 		return Token{}, &Error{Reason: Malformed}
 	}
 	t := Token{
-		Issuer: c.Issuer, Tenant: from.Tenant, Object: pim.PrincipalID(object),
+		Issuer: c.Issuer, Tenant: from.Tenant, Object: pim.PrincipalID(object), Audiences: c.Audience,
 		App: c.Type == "app", ClientID: first(c.AppID, c.Party, c.Client),
 		AuthTime: c.AuthTime.Time, Groups: c.Groups, Contexts: c.Contexts.words(),
 		IssuedAt: c.IssuedAt.Time, NotBefore: start, Expires: c.Expires.Time, ID: first(c.ID, c.JWTID),

@@ -11,6 +11,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"portcullis/internal/auth"
 	"portcullis/internal/store"
 )
 
@@ -91,7 +92,7 @@ func (p *Provider) metadata(w http.ResponseWriter, r *http.Request, at place, _ 
 	doc := cloud{
 		Name: "Portcullis", Portal: at.origin, ResourceManager: at.origin, MicrosoftGraph: at.origin,
 		Authentication: cloudSignIn{
-			LoginEndpoint: at.origin, Audiences: []string{at.origin, resourceManagement, resourceClassic},
+			LoginEndpoint: at.origin, Audiences: []string{at.origin, auth.ManagementAudience, auth.ClassicAudience},
 			Tenant: segmentCommon, IdentityProvider: "AAD",
 		},
 		// The services are not there; the clients want the names all the same.

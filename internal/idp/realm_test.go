@@ -145,12 +145,12 @@ func TestScopesAndAudiences(t *testing.T) {
 		{"openid profile", w.url, ""},
 		{"User.Read", "https://graph.microsoft.com", "User.Read"},
 		{"user.read Unknown.Read", "https://graph.microsoft.com", "User.Read"},
-		{"https://graph.microsoft.com/.default", "https://graph.microsoft.com", "User.Read RoleManagement.ReadWrite.Directory user_impersonation"},
+		{"https://graph.microsoft.com/.default", "https://graph.microsoft.com", "User.Read RoleManagement.ReadWrite.Directory"},
 		{"https://graph.microsoft.com/RoleManagement.ReadWrite.Directory openid", "https://graph.microsoft.com", "RoleManagement.ReadWrite.Directory"},
-		{"00000003-0000-0000-c000-000000000000/.default", "https://graph.microsoft.com", "User.Read RoleManagement.ReadWrite.Directory user_impersonation"},
-		{"https://management.azure.com//.default", "https://management.azure.com", "User.Read RoleManagement.ReadWrite.Directory user_impersonation"},
+		{"00000003-0000-0000-c000-000000000000/.default", "https://graph.microsoft.com", "User.Read RoleManagement.ReadWrite.Directory"},
+		{"https://management.azure.com//.default", "https://management.azure.com", "user_impersonation"},
 		{"https://management.azure.com/user_impersonation", "https://management.azure.com", "user_impersonation"},
-		{"https://management.core.windows.net/.default https://vault.example/.default", "https://management.core.windows.net", "User.Read RoleManagement.ReadWrite.Directory user_impersonation"},
+		{"https://management.core.windows.net/.default https://vault.example/.default", "https://management.core.windows.net", "user_impersonation"},
 	} {
 		w.options.Sample = true
 		w.restart()

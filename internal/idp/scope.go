@@ -3,20 +3,19 @@ package idp
 import (
 	"slices"
 	"strings"
+
+	"portcullis/internal/auth"
 )
 
-// The public names of the two APIs that this server serves.
 const (
-	resourceGraph      = "https://graph.microsoft.com"
-	resourceManagement = "https://management.azure.com"
-	resourceClassic    = "https://management.core.windows.net"
-	graphAppID         = "00000003-0000-0000-c000-000000000000"
-	defaultScope       = ".default"
-	scopeOpenID        = "openid"
-	scopeOffline       = "offline_access"
+	defaultScope = ".default"
+	scopeOpenID  = "openid"
+	scopeOffline = "offline_access"
 )
 
-func publicResources() []string { return []string{resourceGraph, resourceManagement, resourceClassic} }
+func publicResources() []string {
+	return []string{auth.GraphAudience, auth.ManagementAudience, auth.ClassicAudience}
+}
 
 // wish is what a list of scopes asks for.
 type wish struct {
@@ -58,7 +57,7 @@ func (w *wish) add(p *Provider, scope string) {
 	resource, name := splitScope(scope)
 	switch {
 	case resource == "":
-		resource = resourceGraph
+		resource = auth.GraphAudience
 	case p.resource(resource) == "":
 		if w.foreign == "" {
 			w.foreign = resource
@@ -88,8 +87,8 @@ func splitScope(scope string) (resource, name string) {
 // resource returns how a resource of this server is spelt in aud; empty: it is another's.
 func (p *Provider) resource(name string) string {
 	lower := strings.ToLower(strings.TrimRight(name, "/"))
-	if lower == graphAppID {
-		return resourceGraph
+	if lower == auth.GraphApplication {
+		return auth.GraphAudience
 	}
 	if lower == p.origin || slices.Contains(publicResources(), lower) {
 		return lower
@@ -100,9 +99,25 @@ func (p *Provider) resource(name string) string {
 	return ""
 }
 
+// manages says whether the resource is Azure Resource Manager alone.
+func (w wish) manages() bool {
+	return w.resource == auth.ManagementAudience || w.resource == auth.ClassicAudience
+}
+
+// within are those of an application's permissions that the resource knows: Azure Resource Manager has one of its own.
+func (w wish) within(permissions []string) []string {
+	if !w.manages() && w.resource != auth.GraphAudience {
+		return permissions
+	}
+	return slices.DeleteFunc(slices.Clone(permissions), func(name string) bool {
+		return (name == auth.UserImpersonation) != w.manages()
+	})
+}
+
 // grants returns which of an application's permissions a person's token carries, and the scopes to tell the client:
 // the ones it asked for and got, spelt as it asked.
 func (w wish) grants(permissions []string) (scp, told []string) {
+	permissions = w.within(permissions)
 	told = append(told, w.oidc...)
 	for i, name := range w.names {
 		if name == defaultScope {

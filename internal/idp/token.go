@@ -106,7 +106,7 @@ func (p *Provider) appTokens(ctx context.Context, c *client, scopes []string) (t
 	a := accessClaims{
 		registered: p.register(ctx, o, w.resource, string(o.ID)),
 		AppID:      o.App.ClientID, Party: o.App.ClientID, AppName: o.DisplayName,
-		PartyACR: acrOf(c), Type: "app", Roles: o.App.Permissions,
+		PartyACR: acrOf(c), Type: "app", Roles: w.within(o.App.Permissions),
 	}
 	access, err := p.sign(ctx, a)
 	if err != nil {

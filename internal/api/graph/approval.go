@@ -24,19 +24,9 @@ type approvalRow struct {
 }
 
 // stepRow is one step.
-type stepRow struct {
-	id    string
-	stage pim.Stage
-	mine  bool
-}
+type stepRow = wire.Step
 
-func (r approvalRow) steps() []stepRow {
-	rows := make([]stepRow, len(r.Approval.Stages))
-	for i, s := range r.Approval.Stages {
-		rows[i] = stepRow{id: string(s.ID), stage: s, mine: r.mine && s.Status == pim.InProgress}
-	}
-	return rows
-}
+func (r approvalRow) steps() []stepRow { return wire.StepsOf(r.Request, r.mine) }
 
 // stepList is a name by which steps are reached, and which of them stand there; nil: all.
 type stepList struct {
@@ -67,7 +57,7 @@ func (l stepList) of(r approvalRow) []stepRow {
 	if l.holds == nil {
 		return rows
 	}
-	return slices.DeleteFunc(rows, func(s stepRow) bool { return !l.holds(s.stage.Status) })
+	return slices.DeleteFunc(rows, func(s stepRow) bool { return !l.holds(s.Stage.Status) })
 }
 
 func (c *call) approvalKind(r approvalRow) *kind[approvalRow] {
@@ -120,13 +110,13 @@ func writeApproval(c *call, o *object, r approvalRow) {
 }
 
 func writeStep(_ *call, o *object, s stepRow) {
-	d := lastDecision(s.stage)
-	o.Str("id", s.id)
+	d := s.Decision()
+	o.Str("id", s.ID)
 	o.Null("displayName")
 	o.Time("reviewedDateTime", d.At)
-	o.Str("reviewResult", reviewResult(s.stage))
-	o.Str("status", stepStatus(s.stage.Status))
-	o.Bool("assignedToMe", s.mine)
+	o.Str("reviewResult", reviewResult(s))
+	o.Str("status", s.Status())
+	o.Bool("assignedToMe", s.Mine)
 	o.Str("justification", d.Justification)
 	if o.Member("reviewedBy") {
 		o.B = appendReviewer(o.B, d.By)
@@ -144,41 +134,7 @@ func appendReviewer(b []byte, a pim.Actor) []byte {
 	return append(b, '}')
 }
 
-// lastDecision is the answer that settled the stage, or the latest; zero for none.
-func lastDecision(s pim.Stage) pim.Decision {
-	if len(s.Decisions) == 0 {
-		return pim.Decision{}
-	}
-	for _, d := range s.Decisions {
-		if !d.Approved {
-			return d
-		}
-	}
-	return s.Decisions[len(s.Decisions)-1]
-}
-
-func reviewResult(s pim.Stage) string {
-	switch {
-	case s.Denied():
-		return "Denied"
-	case s.Status == pim.Completed:
-		return "Approved"
-	}
-	return "NotReviewed"
-}
-
-func stepStatus(s pim.StageStatus) string {
-	switch s {
-	case pim.InProgress:
-		return "InProgress"
-	case pim.Completed:
-		return "Completed"
-	case pim.Lapsed:
-		return "Expired"
-	case pim.Waiting:
-	}
-	return "Initializing"
-}
+func reviewResult(s stepRow) string { return s.Result("Approved", "Denied", "NotReviewed") }
 
 func approvalValue(_ *call, r approvalRow, path []string) any {
 	if len(path) == 1 && path[0] == "id" {
@@ -199,17 +155,17 @@ func stepProperties() []odata.Property {
 func stepValue(_ *call, s stepRow, path []string) any {
 	switch strings.Join(path, "/") {
 	case "id":
-		return s.id
+		return s.ID
 	case "reviewResult":
-		return reviewResult(s.stage)
+		return reviewResult(s)
 	case "status":
-		return stepStatus(s.stage.Status)
+		return s.Status()
 	case "assignedToMe":
-		return s.mine
+		return s.Mine
 	case "reviewedDateTime":
-		return timeValue(lastDecision(s.stage).At)
+		return timeValue(s.Decision().At)
 	case "justification":
-		return textValue(lastDecision(s.stage).Justification)
+		return textValue(s.Decision().Justification)
 	}
 	return nil
 }
@@ -335,24 +291,8 @@ func (s approvalSet) listSteps(l stepList) handler {
 	}
 }
 
-// findStep returns the step with an id. The approval's own id means the open step, or the first one (reference graph-pim
-// §2: clients use it as such).
 func (r approvalRow) findStep(id string) (stepRow, bool) {
-	steps := r.steps()
-	for _, s := range steps {
-		if strings.EqualFold(s.id, id) && (s.stage.Status == pim.InProgress || !strings.EqualFold(id, string(r.ID))) {
-			return s, true
-		}
-	}
-	if !strings.EqualFold(id, string(r.ID)) || len(steps) == 0 {
-		return stepRow{}, false
-	}
-	for _, s := range steps {
-		if s.stage.Status == pim.InProgress {
-			return s, true
-		}
-	}
-	return steps[0], true
+	return wire.FindStep(r.Request, r.steps(), id)
 }
 
 func (s approvalSet) getStep(c *call) (api.Answer, error) {
@@ -390,30 +330,14 @@ func refuseList(*call) (api.Answer, error) {
 		Message: "Only app tokens are supported. Approvals are listed by filterByCurrentUser(on='approver')."}
 }
 
-// decisionIn is the body of a step's PATCH.
-type decisionIn struct {
-	ReviewResult  string `json:"reviewResult"`
-	Justification string `json:"justification"`
-}
-
-func (in decisionIn) action() (pim.Action, error) {
-	switch strings.ToLower(in.ReviewResult) {
-	case "approve", "approved":
-		return pim.Approve, nil
-	case "deny", "denied":
-		return pim.Deny, nil
-	}
-	return 0, badRequest("reviewResult must be Approve or Deny.")
-}
-
 func (s approvalSet) decide(c *call) (api.Answer, error) {
-	var in decisionIn
+	var in wire.Answer
 	if err := api.Decode(c.Request, &in); err != nil {
 		return api.Answer{}, err
 	}
-	action, err := in.action()
-	if err != nil {
-		return api.Answer{}, err
+	action, ok := in.Action()
+	if !ok {
+		return api.Answer{}, badRequest("reviewResult must be Approve or Deny.")
 	}
 	row, err := s.find(c)
 	if err != nil {
@@ -424,7 +348,7 @@ func (s approvalSet) decide(c *call) (api.Answer, error) {
 		return api.Answer{}, notFound(c.id("step"))
 	}
 	ask := pim.Ask{By: c.Caller, Action: action, Kind: pim.Assignment, Key: row.Key, Request: row.ID,
-		Stage: step.stage.ID, Justification: in.Justification}
+		Stage: step.Stage.ID, Justification: in.Justification}
 	if _, err := c.app.Do(c.Context(), ask); err != nil {
 		return api.Answer{}, err
 	}

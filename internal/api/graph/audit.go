@@ -67,7 +67,7 @@ func (c *call) auditKind() *kind[pim.Event] {
 	for name, col := range c.audit.columns {
 		k.columns[name] = col
 	}
-	k.columns["targetResources"] = column{any: auditTargets(string(c.Tenant))}
+	k.columns["targetResources"] = column{any: auditTargets(string(c.Tenant)), loose: true}
 	return &k
 }
 

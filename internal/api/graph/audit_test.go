@@ -43,12 +43,12 @@ func eventColumn(e pim.Event) func(store.Field) any {
 }
 
 // lastActivity is the one that was added last.
-const lastActivity = pim.MailStuck
+const lastActivity = pim.ChangedOutside
 
 // everyEvent gives an event of each combination that a name could depend on, those that never happen included.
 func everyEvent(yield func(pim.Event) bool) {
 	details := [][]string{nil, {"user", "created"}, {"group", "changed"}, {"object", "x"}, {"application", "deleted"}, {"x", "y"}, {"user"}}
-	for _, thing := range []string{"user", "group", "application", "unit", "role"} {
+	for _, thing := range []string{"user", "group", "application", "unit", "role", "denial"} {
 		for _, deed := range []string{"created", "changed", "deleted", "restored", "purged"} {
 			details = append(details, []string{thing, deed})
 		}
@@ -183,7 +183,7 @@ Remove request
 Remove permanent eligible role assignment`
 	ours := []string{
 		"Member in PIM about to expire", "Access opened on target by PIM", "Access closed on target by PIM",
-		"Access on target cannot be changed by PIM", "Mail cannot be sent by PIM",
+		"Access on target cannot be changed by PIM", "Mail cannot be sent by PIM", "Update role assignment outside of PIM",
 	}
 	var have []string
 	for _, n := range auditNames() {

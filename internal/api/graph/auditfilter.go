@@ -183,7 +183,8 @@ func guarded(f store.Field, guard store.Filter, isID bool, clock store.Filter) c
 	}
 }
 
-// auditTargets makes the conditions on targets: by id, and by name. What is asked of one and the same target by several
+// auditTargets makes the conditions on targets: by id, and by name. They are wider than the filter, as which of an event's role,
+// request, principal and scope are its targets depends on what it is called. What is asked of one and the same target by several
 // conditions joined by and is left to the filter itself.
 func auditTargets(tenant string) func(odata.Any) (store.Filter, bool) {
 	return func(e odata.Any) (store.Filter, bool) {

@@ -156,6 +156,7 @@ func outsideNames() []auditName {
 	}
 	return []auditName{
 		{name: "Add member to role outside of PIM (permanent)", operation: "Add", called: called(pim.AssignedOutside, give, ofRoles)},
+		{name: "Update role assignment outside of PIM", operation: "Update", called: []calledSo{{activities: only(pim.ChangedOutside)}}},
 		{name: "Remove permanent direct role assignment", operation: "Remove", called: called(pim.RemovedOutside, take, ofRoles)},
 		{name: "Add member to group", operation: "Add", category: "GroupManagement", called: called(pim.AssignedOutside, give, ofMembers)},
 		{name: "Remove member from group", operation: "Remove", category: "GroupManagement", called: called(pim.RemovedOutside, take, ofMembers)},
@@ -176,6 +177,7 @@ func directoryNames() []auditName {
 		{"application", "service principal", "ApplicationManagement", pim.ServicePrincipal},
 		{"unit", "administrative unit", "AdministrativeUnit", 0},
 		{"role", "role definition", "RoleManagement", 0},
+		{"denial", "deny assignment", "RoleManagement", 0},
 	} {
 		for _, deed := range []struct{ word, name, operation string }{
 			{"created", "Add", "Add"}, {"changed", "Update", "Update"}, {"deleted", "Delete", "Delete"},

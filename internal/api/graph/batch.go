@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -42,7 +41,7 @@ func (p *partID) UnmarshalJSON(b []byte) error {
 	}
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
-		return badBody("The id of a request of the batch is neither a text nor a number.")
+		return wire.BadBody("The id of a request of the batch is neither a text nor a number.")
 	}
 	*p = partID(s)
 	return nil
@@ -115,28 +114,28 @@ func batch(c *call) (api.Answer, error) {
 	for n, i := range order {
 		p := in.Requests[i]
 		rec := c.part(p, status)
-		status[p.ID] = rec.status
+		status[p.ID] = rec.Status
 		if n > 0 {
 			o.B = append(o.B, ',')
 		}
-		o.B = rec.append(o.B, string(p.ID))
+		o.B = appendPart(o.B, string(p.ID), rec)
 	}
 	o.B = append(o.B, ']')
 	return c.json(http.StatusOK, o.End()), nil
 }
 
 // part runs one call of a batch through all the steps that a call by itself takes.
-func (c *call) part(p partIn, status map[partID]int) *recorder {
-	rec := &recorder{header: http.Header{}}
+func (c *call) part(p partIn, status map[partID]int) *api.Recorder {
+	rec := &api.Recorder{}
 	for _, id := range p.DependsOn {
 		if status[id] >= http.StatusBadRequest {
-			rec.problem(c, &problem{Status: http.StatusFailedDependency, Code: "FailedDependency", Message: "A request that this one depends on failed."})
+			c.refusePart(rec, &problem{Status: http.StatusFailedDependency, Code: "FailedDependency", Message: "A request that this one depends on failed."})
 			return rec
 		}
 	}
 	r, bad := c.subrequest(p)
 	if bad != nil {
-		rec.problem(c, bad)
+		c.refusePart(rec, bad)
 		return rec
 	}
 	c.Again.ServeHTTP(rec, r)
@@ -156,81 +155,40 @@ func (c *call) subrequest(p partIn) (*http.Request, *problem) {
 	if strings.Contains(strings.ToLower(path), "$batch") {
 		return nil, badRequest("A batch cannot hold a batch.")
 	}
-	if u.RawPath, u.Path = path, path; u.Path != "" {
-		if u.Path, err = url.PathUnescape(path); err != nil {
-			return nil, badRequest("The url of a request of a batch is not escaped rightly.")
-		}
+	if u.Path, err = url.PathUnescape(path); err != nil {
+		return nil, badRequest("The url of a request of a batch is not escaped rightly.")
 	}
+	u.RawPath = path
 	body := []byte(p.Body)
 	if string(body) == "null" {
 		body = nil
 	}
-	r, err := http.NewRequestWithContext(c.Context(), strings.ToUpper(p.Method), "/", bytes.NewReader(body))
+	r, err := c.Part(p.Method, u, p.Headers, body)
 	if err != nil {
 		return nil, badRequest("The method of a request of a batch is not known.")
-	}
-	r.URL, r.Host, r.RemoteAddr, r.TLS = u, c.Host, c.RemoteAddr, c.TLS
-	for k, v := range p.Headers {
-		r.Header.Set(k, v)
-	}
-	r.Header.Del("Content-Encoding")
-	for _, own := range []string{"Authorization", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"} {
-		r.Header.Del(own)
-		for _, v := range c.Header.Values(own) {
-			r.Header.Add(own, v)
-		}
 	}
 	return r, nil
 }
 
-// recorder is the answer of one part.
-type recorder struct {
-	header http.Header
-	status int
-	body   []byte
-}
-
-// Header is the header of the answer.
-func (r *recorder) Header() http.Header { return r.header }
-
-// WriteHeader keeps the first status.
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-}
-
-// Write keeps the body.
-func (r *recorder) Write(b []byte) (int, error) {
-	r.WriteHeader(http.StatusOK)
-	r.body = append(r.body, b...)
-	return len(b), nil
-}
-
-func (r *recorder) problem(c *call, p *problem) {
-	r.header.Set("Content-Type", contentType(minimal))
+func (c *call) refusePart(rec *api.Recorder, p *problem) {
+	rec.Header().Set("Content-Type", contentType(minimal))
 	a := p.Answer(c.Request, contentType(minimal))
-	r.status, r.body = a.Status, a.Body
+	rec.Status, rec.Body = a.Status, a.Body
 }
 
-// append writes the answer as a member of the batch's.
-func (r *recorder) append(b []byte, id string) []byte {
+// appendPart writes the answer of a part as a member of the batch's.
+func appendPart(b []byte, id string, rec *api.Recorder) []byte {
 	o := newObject(b, nil)
 	o.Str("id", id)
-	o.Int("status", max(r.status, http.StatusOK))
-	headers := map[string]string{}
-	for k := range r.header {
-		headers[k] = r.header.Get(k)
-	}
-	delete(headers, "Content-Length")
-	o.Raw("headers", wire.MustJSON(headers))
+	o.Int("status", max(rec.Status, http.StatusOK))
+	o.Raw("headers", wire.MustJSON(rec.Headers()))
 	switch {
-	case len(r.body) == 0:
+	case len(rec.Body) == 0:
 		o.Null("body")
-	case strings.HasPrefix(r.header.Get("Content-Type"), "application/json"):
-		o.Raw("body", r.body)
+	case rec.IsJSON():
+		o.Raw("body", rec.Body)
 	default:
-		o.Raw("body", wire.MustJSON(r.body)) // []byte goes out as base64
+		o.Raw("body", wire.MustJSON(rec.Body)) // []byte goes out as base64
 	}
 	return o.End()
 }

@@ -51,9 +51,9 @@ type (
 		Eligibility    string  `json:"roleEligibilityScheduleId,omitempty"`
 	}
 	infoForm struct {
-		Start      *string        `json:"startDateTime"`
-		Recurrence *recurrenceOut `json:"recurrence"`
-		Expiration expirationForm `json:"expiration"`
+		Start      *string             `json:"startDateTime"`
+		Recurrence *wire.RecurrenceOut `json:"recurrence"`
+		Expiration expirationForm      `json:"expiration"`
 	}
 	expirationForm struct {
 		Type     string  `json:"type"`
@@ -120,23 +120,23 @@ func timeForm(t time.Time) *string {
 
 func infoFormOf(in schedule.Info) infoForm {
 	f := infoForm{Start: timeForm(in.Start), Expiration: expirationForm{
-		in.Expiration.Kind.String(), timeForm(in.Expiration.End), optional(in.Expiration.Duration.String()),
+		in.Expiration.Kind.String(), timeForm(in.Expiration.End), wire.Optional(in.Expiration.Duration.String()),
 	}}
 	if in.Recurrence != nil {
-		r := fromRecurrence(*in.Recurrence)
+		r := wire.FromRecurrence(*in.Recurrence)
 		f.Recurrence = &r
 	}
 	return f
 }
 
 func baseFormOf(p pim.PrincipalID, r pim.RoleID, s pim.Scope) baseForm {
-	return baseForm{PrincipalID: optional(string(p)), RoleID: optional(string(r)), Scope: optional(string(s))}
+	return baseForm{PrincipalID: wire.Optional(string(p)), RoleID: wire.Optional(string(r)), Scope: wire.Optional(string(s))}
 }
 
 func scheduleFormOf(now time.Time, i pim.Instance) scheduleForm {
 	s := i.Schedule
 	f := scheduleForm{
-		ID: optional(scheduleID(i)), baseForm: baseFormOf(i.Principal, s.Key.Role, s.Key.Scope), CreatedUsing: optional(string(s.Request)),
+		ID: wire.Optional(scheduleID(i)), baseForm: baseFormOf(i.Principal, s.Key.Role, s.Key.Scope), CreatedUsing: wire.Optional(string(s.Request)),
 		Status: scheduleStatus(now, s), Info: infoFormOf(infoOf(s.Window)), MemberType: memberType(i),
 	}
 	if s.Request != "" {
@@ -162,16 +162,16 @@ func instanceFormOf(i pim.Instance) instanceForm {
 
 func requestFormOf(r requestRow) requestForm {
 	f := requestForm{
-		ID: optional(string(r.ID)), Status: r.status(), Created: timeForm(r.Created), Completed: timeForm(r.completed()),
-		ApprovalID: optional(r.approvalID()), Action: optional(actionName(r.Action)), baseForm: baseFormOf(r.Key.Principal, r.Key.Role, r.Key.Scope),
-		Validation: r.validated, Target: optional(r.target()), Justification: optional(r.Justification),
-		Ticket: ticketForm{optional(r.Ticket.Number), optional(r.Ticket.System)},
+		ID: wire.Optional(string(r.ID)), Status: r.status(), Created: timeForm(r.Created), Completed: timeForm(r.completed()),
+		ApprovalID: wire.Optional(r.approvalID()), Action: wire.Optional(wire.ActionName(r.Action)), baseForm: baseFormOf(r.Key.Principal, r.Key.Role, r.Key.Scope),
+		Validation: r.validated, Target: wire.Optional(r.target()), Justification: wire.Optional(r.Justification),
+		Ticket: ticketForm{wire.Optional(r.Ticket.Number), wire.Optional(r.Ticket.System)},
 	}
-	if !removal(r.Action) {
+	if !wire.Removal(r.Action) {
 		info := infoFormOf(r.asked())
 		f.Info = &info
 	}
-	id := &identityForm{ID: optional(string(r.By.Principal))}
+	id := &identityForm{ID: wire.Optional(string(r.By.Principal))}
 	if r.By.Kind == pim.ServicePrincipal {
 		f.CreatedBy.Application = id
 	} else {
@@ -186,8 +186,8 @@ func userFormOf(o directory.Object) userForm {
 	if phones == nil {
 		phones = []string{}
 	}
-	return userForm{string(o.ID), phones, optional(o.DisplayName), optional(u.GivenName), optional(u.JobTitle), optional(u.Mail),
-		optional(u.MobilePhone), optional(u.OfficeLocation), optional(u.PreferredLanguage), optional(u.Surname), optional(u.PrincipalName)}
+	return userForm{string(o.ID), phones, wire.Optional(o.DisplayName), wire.Optional(u.GivenName), wire.Optional(u.JobTitle), wire.Optional(u.Mail),
+		wire.Optional(u.MobilePhone), wire.Optional(u.OfficeLocation), wire.Optional(u.PreferredLanguage), wire.Optional(u.Surname), wire.Optional(u.PrincipalName)}
 }
 
 // draws of what rows are made of.
@@ -280,7 +280,7 @@ func TestRowsAreWrittenAsStructsWouldBe(t *testing.T) {
 		if i.Schedule.Kind == pim.Assignment {
 			same(t, c, &c.assignmentSchedule, i, scheduleFormOf(c.now, i))
 			same(t, c, &c.assignmentInstance, i, instanceFormOf(i))
-			same(t, c, &c.roleAssignment, i, assignmentForm{grantID(i), baseFormOf(i.Principal, i.Schedule.Key.Role, i.Schedule.Key.Scope), optional("t"), nil})
+			same(t, c, &c.roleAssignment, i, assignmentForm{grantID(i), baseFormOf(i.Principal, i.Schedule.Key.Role, i.Schedule.Key.Scope), wire.Optional("t"), nil})
 		} else {
 			same(t, c, &c.eligibilitySchedule, i, scheduleFormOf(c.now, i))
 			same(t, c, &c.eligibilityInstance, i, instanceFormOf(i))

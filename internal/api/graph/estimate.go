@@ -53,7 +53,7 @@ func estimateAccess(c *call) (api.Answer, error) {
 	}
 	out := make([]accessCheckOut, len(in.Checks))
 	for i, check := range in.Checks {
-		out[i] = accessCheckOut{"notAllowed", optional(check.Scope), check.Action}
+		out[i] = accessCheckOut{"notAllowed", wire.Optional(check.Scope), check.Action}
 		if c.allows(actions, check) {
 			out[i].Decision = "allowed"
 		}

@@ -67,7 +67,7 @@ func (w *compiler) bound(e odata.Expr, wide bool) (store.Filter, bool) {
 		return w.kept(w.columns.call(e))
 	case odata.Any:
 		if c := w.columns[e.Path.Name()]; c.any != nil {
-			return w.kept(c.any(e))
+			return w.loosely(e.Path, wide)(c.any(e))
 		}
 	case odata.All:
 	}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -44,7 +45,7 @@ func filterOf(t *rapid.T, r requestRow, depth int) string {
 	case n == 4:
 		return "status " + op() + " " + quote(either("status", r.status(), "Denied"))
 	case n == 5:
-		return "action " + op() + " " + quote(strings.ToUpper(either("action", actionName(r.Action), "selfRenew")))
+		return "action " + op() + " " + quote(strings.ToUpper(either("action", wire.ActionName(r.Action), "selfRenew")))
 	case n == 6:
 		return "principalId " + op() + " " + quote(strings.ToUpper(either("principal", string(r.Key.Principal), other)))
 	case n == 7 && r.Key.Provider == pim.Group:
@@ -83,7 +84,7 @@ func TestTheStoreLosesNoRow(t *testing.T) {
 			row.Key.Role = rapid.SampledFrom([]pim.RoleID{pim.Member, pim.Owner}).Draw(t, "side")
 		}
 		row.validated = false
-		if removal(row.Action) {
+		if wire.Removal(row.Action) {
 			row.Target = "" // as the core makes them
 		}
 		row.By.Kind = pim.UserPrincipal

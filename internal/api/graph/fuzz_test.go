@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
@@ -100,13 +101,12 @@ func FuzzDecodeRole(f *testing.F) {
 func FuzzDecision(f *testing.F) {
 	f.Add([]byte(`{"reviewResult":"Approve","justification":"x"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var in decisionIn
-		err := api.DecodeBytes(body, &in)
-		if err == nil {
-			_, err = in.action()
-		}
-		if !refusedWell(err) {
+		var in wire.Answer
+		if err := api.DecodeBytes(body, &in); !refusedWell(err) {
 			t.Fatalf("got %v", err)
+		}
+		if action, ok := in.Action(); ok != (action == pim.Approve || action == pim.Deny) {
+			t.Fatalf("got %v, %t", action, ok)
 		}
 	})
 }

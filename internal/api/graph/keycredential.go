@@ -41,7 +41,7 @@ func (i *keyTime) UnmarshalJSON(b []byte) error {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return badBody("A date is not one of RFC 3339.")
+		return wire.BadBody("A date is not one of RFC 3339.")
 	}
 	i.Time = t.UTC().Truncate(time.Microsecond)
 	return nil

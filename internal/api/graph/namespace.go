@@ -7,6 +7,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 )
 
 // The catalogue of actions: unifiedRbacResourceNamespace and unifiedRbacResourceAction (learn.microsoft.com/graph/api/
@@ -123,7 +124,7 @@ func getNamespace(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	i := indexFold(names, c.PathValue("id"))
+	i := wire.IndexFold(names, c.PathValue("id"))
 	if i < 0 {
 		return api.Answer{}, notFound(c.PathValue("id"))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -26,7 +27,7 @@ func objectType(o directory.Object) (typ, set string) {
 		return "servicePrincipal", "servicePrincipals"
 	case directory.KindAdministrativeUnit:
 		return "administrativeUnit", "directory/administrativeUnits"
-	case directory.KindRole:
+	case directory.KindRole, directory.KindResourceRole:
 	}
 	return "directoryObject", "directoryObjects"
 }
@@ -42,7 +43,7 @@ func writeObject(c *call, o *object, d directory.Object) {
 		writeServicePrincipal(c, o, d)
 	case directory.KindAdministrativeUnit:
 		writeUnit(o, d)
-	case directory.KindRole:
+	case directory.KindRole, directory.KindResourceRole:
 		o.Time("deletedDateTime", d.Deleted)
 	}
 }
@@ -247,7 +248,7 @@ func (c *call) objectOf(k directory.Kind) (directory.Object, error) {
 	if err == nil && k != 0 && o.Kind != k {
 		err = notFound(id)
 	}
-	if err == nil && k == 0 && o.Kind == directory.KindRole {
+	if err == nil && k == 0 && o.Kind.Definition() {
 		err = notFound(id) // role definitions are no directory objects
 	}
 	return o, err
@@ -283,7 +284,7 @@ func (c *call) listThese(objects []directory.Object) (api.Answer, error) {
 	want := c.cast()
 	objects = slices.DeleteFunc(objects, func(o directory.Object) bool {
 		typ, _ := objectType(o)
-		return want != "" && typ != want || o.Kind == directory.KindRole
+		return want != "" && typ != want || o.Kind.Definition()
 	})
 	return listAll(c, &c.object, objects)
 }
@@ -454,7 +455,7 @@ func getByIDs(c *call) (api.Answer, error) {
 	}
 	objects = slices.DeleteFunc(objects, func(o directory.Object) bool {
 		typ, _ := objectType(o)
-		return len(in.Types) > 0 && indexFold(in.Types, typ) < 0 && indexFold(in.Types, "directoryObject") < 0
+		return len(in.Types) > 0 && wire.IndexFold(in.Types, typ) < 0 && wire.IndexFold(in.Types, "directoryObject") < 0
 	})
 	return c.listThese(objects)
 }
@@ -487,7 +488,7 @@ func checkMemberGroups(objects bool) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return c.ids(slices.DeleteFunc(asked, func(id string) bool { return indexFold(above, id) < 0 })), nil
+		return c.ids(slices.DeleteFunc(asked, func(id string) bool { return wire.IndexFold(above, id) < 0 })), nil
 	}
 }
 

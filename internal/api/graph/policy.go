@@ -252,10 +252,10 @@ func pinnedText(e odata.Expr, name string) (string, bool) {
 func (c *call) findPolicy(id string, write bool) (policyRow, error) {
 	parts := strings.Split(id, "_")
 	scopeTypes := []string{scopeDirectoryRole, scopeDirectory, scopeGroup}
-	if len(parts) != 3 || indexFold(scopeTypes, parts[0]) < 0 {
+	if len(parts) != 3 || wire.IndexFold(scopeTypes, parts[0]) < 0 {
 		return policyRow{}, notFound(id)
 	}
-	scopeType, scopeID := scopeTypes[indexFold(scopeTypes, parts[0])], string(pim.Everywhere)
+	scopeType, scopeID := scopeTypes[wire.IndexFold(scopeTypes, parts[0])], string(pim.Everywhere)
 	if err := c.permit(policyPermissions(providerOf(scopeType), write)); err != nil {
 		return policyRow{}, err
 	}
@@ -344,7 +344,7 @@ func getRule(c *call) (api.Answer, error) {
 
 // policyIn is the body of a policy's PATCH.
 type policyIn struct {
-	Rules []ruleIn `json:"rules"`
+	Rules wire.Rules[wire.Rule] `json:"rules"`
 }
 
 func patchPolicy(c *call) (api.Answer, error) {
@@ -363,7 +363,7 @@ func patchPolicy(c *call) (api.Answer, error) {
 }
 
 func patchRule(c *call) (api.Answer, error) {
-	var in ruleIn
+	var in wire.Rule
 	if err := api.Decode(c.Request, &in); err != nil {
 		return api.Answer{}, err
 	}
@@ -372,14 +372,15 @@ func patchRule(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	name := c.PathValue("rule")
-	if _, ok := findRule(name); !ok {
+	if _, ok := wire.FindRule(name); !ok {
 		return api.Answer{}, notFound(name)
 	}
 	if in.ID != "" && !strings.EqualFold(in.ID, name) {
-		return api.Answer{}, invalidPolicy(name, "the body names another rule")
+		return api.Answer{}, wire.InvalidPolicy(name, "the body names another rule")
 	}
 	in.ID = name
-	if _, err := c.app.EditPolicy(c.Context(), c.Caller, row.key, in.apply); err != nil {
+	edit := func(r *policy.Rules) error { return in.Apply(ruleWords{}, r) }
+	if _, err := c.app.EditPolicy(c.Context(), c.Caller, row.key, edit); err != nil {
 		return api.Answer{}, err
 	}
 	return noContent()
@@ -388,13 +389,9 @@ func patchRule(c *call) (api.Answer, error) {
 // apply changes the rules that are named; the others stay.
 func (in policyIn) apply(r *policy.Rules) error {
 	for _, rule := range in.Rules {
-		if err := rule.apply(r); err != nil {
+		if err := rule.Apply(ruleWords{}, r); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func invalidPolicy(field, detail string) error {
-	return &pim.Refusal{Code: pim.InvalidPolicy, Field: field, Detail: detail}
 }

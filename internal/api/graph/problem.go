@@ -80,6 +80,7 @@ func refusals() map[pim.Code]told {
 		pim.RoleNameTaken:      {http.StatusConflict, "Conflict", "The name is taken.", false},
 		pim.DeniedByAssignment: {http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", false},
 		pim.OutsidePIM:         {bad, "Request_BadRequest", "The role is given by PIM alone.", false},
+		pim.GrantFixed:         {http.StatusConflict, "Conflict", "The id is taken.", false},
 	}
 }
 

@@ -231,7 +231,7 @@ func (k *kinds) setApprovalKinds(r *roleKinds, beta bool) {
 	set := r.words.root + r.words.name("AssignmentApprovals")
 	r.step = kind[stepRow]{
 		set: set + "/" + stepsName(beta), typ: "approvalStage", schema: &odata.Schema{Properties: stepProperties()},
-		write: writeStep, value: stepValue, key: func(s stepRow) string { return s.id },
+		write: writeStep, value: stepValue, key: func(s stepRow) string { return s.ID },
 	}
 	schema := approvalSchema(beta)
 	if beta {

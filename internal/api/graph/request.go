@@ -21,17 +21,17 @@ import (
 
 // requestIn is the body of a request. A member that is null or empty is not there.
 type requestIn struct {
-	Action           string    `json:"action"`
-	PrincipalID      string    `json:"principalId"`
-	RoleDefinitionID string    `json:"roleDefinitionId"`
-	DirectoryScopeID string    `json:"directoryScopeId"`
-	AppScopeID       string    `json:"appScopeId"`
-	GroupID          string    `json:"groupId"`
-	AccessID         string    `json:"accessId"`
-	Justification    string    `json:"justification"`
-	IsValidationOnly bool      `json:"isValidationOnly"`
-	ScheduleInfo     *infoIn   `json:"scheduleInfo"`
-	TicketInfo       *ticketIn `json:"ticketInfo"`
+	Action           string         `json:"action"`
+	PrincipalID      string         `json:"principalId"`
+	RoleDefinitionID string         `json:"roleDefinitionId"`
+	DirectoryScopeID string         `json:"directoryScopeId"`
+	AppScopeID       string         `json:"appScopeId"`
+	GroupID          string         `json:"groupId"`
+	AccessID         string         `json:"accessId"`
+	Justification    string         `json:"justification"`
+	IsValidationOnly bool           `json:"isValidationOnly"`
+	ScheduleInfo     *wire.Schedule `json:"scheduleInfo"`
+	TicketInfo       *ticketIn      `json:"ticketInfo"`
 }
 
 type ticketIn struct {
@@ -41,38 +41,13 @@ type ticketIn struct {
 	Approver  string `json:"ticketApproverIdentityId"`
 }
 
-// requestActions are the actions in Graph's spelling, in the order of the core's.
-func requestActions() []string {
-	return []string{"", "adminAssign", "adminUpdate", "adminRemove", "adminExtend", "adminRenew", "selfActivate", "selfDeactivate",
-		"selfExtend", "selfRenew"}
-}
-
-func actionName(a pim.Action) string {
-	if names := requestActions(); int(a) < len(names) {
-		return names[a]
-	}
-	return ""
-}
-
-func parseAction(s string) (pim.Action, bool) {
-	for i, name := range requestActions() {
-		if i > 0 && strings.EqualFold(name, s) {
-			return pim.Action(i), true
-		}
-	}
-	return 0, false
-}
-
-// removal says whether an action only takes away: it carries no schedule, and needs no more than permission to remove.
-func removal(a pim.Action) bool { return a == pim.AdminRemove || a == pim.SelfDeactivate }
-
 func invalidRequest(field, detail string) error {
 	return &pim.Refusal{Code: pim.InvalidRequest, Field: field, Detail: detail}
 }
 
 // toAsk reads what is asked for. The error is a *pim.Refusal.
 func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, p pim.Provider, k pim.Kind) (pim.Ask, error) {
-	action, ok := parseAction(in.Action)
+	action, ok := wire.ParseAction(in.Action)
 	switch {
 	case in.Action == "":
 		return pim.Ask{}, invalidRequest("action", "is missing")
@@ -93,8 +68,8 @@ func (in requestIn) toAsk(by pim.Caller, t pim.TenantID, p pim.Provider, k pim.K
 		ask.Ticket = pim.Ticket{Number: in.TicketInfo.Number, System: in.TicketInfo.System,
 			Submitter: in.TicketInfo.Submitter, Approver: in.TicketInfo.Approver}
 	}
-	if !removal(action) {
-		ask.Schedule, err = in.ScheduleInfo.toInfo()
+	if !wire.Removal(action) {
+		ask.Schedule, err = in.ScheduleInfo.Info()
 	}
 	return ask, err
 }
@@ -197,7 +172,7 @@ func (r requestRow) status() string {
 
 // schedule is the schedule that the request made or is to make; empty for removals.
 func (r requestRow) schedule() pim.ScheduleID {
-	if r.validated || removal(r.Action) {
+	if r.validated || wire.Removal(r.Action) {
 		return ""
 	}
 	return r.Target
@@ -212,7 +187,7 @@ func (r requestRow) target() string {
 }
 
 func (r requestRow) completed() time.Time {
-	if removal(r.Action) {
+	if wire.Removal(r.Action) {
 		return time.Time{}
 	}
 	return r.Completed
@@ -233,7 +208,7 @@ func writeRequest(c *call, o *object, r requestRow) {
 	o.Time("completedDateTime", r.completed())
 	o.Text("approvalId", r.approvalID())
 	o.Null("customData")
-	o.Text("action", actionName(r.Action))
+	o.Text("action", wire.ActionName(r.Action))
 	writeKey(o, r.Key, r.Key.Principal)
 	o.Bool("isValidationOnly", r.validated)
 	o.Text("targetScheduleId", r.target())
@@ -242,10 +217,10 @@ func writeRequest(c *call, o *object, r requestRow) {
 		o.B = appendActor(o.B, r.By)
 	}
 	if o.Member("scheduleInfo") {
-		if removal(r.Action) {
+		if wire.Removal(r.Action) {
 			o.B = append(o.B, "null"...)
 		} else {
-			o.B = appendInfo(o.B, r.asked())
+			o.B = wire.AppendSchedule(o.B, r.asked())
 		}
 	}
 	if o.Member("ticketInfo") {
@@ -297,7 +272,7 @@ func requestProperties(w words) []odata.Property {
 		timeProperty("createdDateTime", true),
 		timeProperty("completedDateTime", true),
 		idProperty("approvalId"),
-		enumProperty("action", requestActions()[1:]...),
+		enumProperty("action", wire.Actions()[1:]...),
 		boolProperty("isValidationOnly"),
 		w.idProperty("targetScheduleId"),
 		textProperty("justification"),
@@ -354,7 +329,7 @@ func targetColumn(w words) column {
 }
 
 func actionWords(word string) []int {
-	if a, ok := parseAction(word); ok {
+	if a, ok := wire.ParseAction(word); ok {
 		return []int{int(a)}
 	}
 	return nil
@@ -367,7 +342,7 @@ func requestValue(_ *call, r requestRow, path []string) any {
 	case "status":
 		return r.status()
 	case "action":
-		return actionName(r.Action)
+		return wire.ActionName(r.Action)
 	case "approvalId":
 		return textValue(r.approvalID())
 	case "createdDateTime":
@@ -540,7 +515,7 @@ func (s requestSet) create(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	if !removal(ask.Action) {
+	if !wire.Removal(ask.Action) {
 		if err := c.permit(s.write); err != nil {
 			return api.Answer{}, err
 		}

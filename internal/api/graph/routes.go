@@ -6,6 +6,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/auth"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 )
@@ -39,6 +40,7 @@ func (s *Surface) Routes() []api.Route {
 			if beta {
 				prefix = "/beta/"
 			}
+			r.access.NotMadeFor = auth.ManagementAudiences()
 			out = append(out, api.Route{Method: r.method, Pattern: strings.TrimSuffix(prefix+r.path, "/"), Access: r.access, Handle: s.as(beta, r.handle)})
 		}
 	}

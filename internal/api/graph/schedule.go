@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
@@ -147,7 +148,7 @@ func writeSchedule(c *call, o *object, i pim.Instance) {
 	}
 	o.Str("status", scheduleStatus(c.now, s))
 	if o.Member("scheduleInfo") {
-		o.B = appendInfo(o.B, infoOf(s.Window))
+		o.B = wire.AppendSchedule(o.B, infoOf(s.Window))
 	}
 	o.Str("memberType", memberType(i))
 	if s.Kind == pim.Assignment {

@@ -240,7 +240,7 @@ func readUser(c *call) (userIn, error) {
 	for name, raw := range more {
 		var text *string
 		if json.Unmarshal(raw, &text) != nil {
-			return in, badBody("Property '" + name + "' has a value of the wrong type.")
+			return in, wire.BadBody("Property '" + name + "' has a value of the wrong type.")
 		}
 		in.further[name] = text
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 )
 
@@ -50,14 +51,14 @@ func (b *bindings) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &list); err != nil {
 		var one string
 		if json.Unmarshal(text, &one) != nil {
-			return badBody("A binding is not a list of addresses.")
+			return wire.BadBody("A binding is not a list of addresses.")
 		}
 		list = []string{one}
 	}
 	for _, address := range list {
 		id, ok := referredTo(address)
 		if !ok {
-			return badBody("A binding is not the address of a directory object.")
+			return wire.BadBody("A binding is not the address of a directory object.")
 		}
 		*b = append(*b, id)
 	}
@@ -97,7 +98,7 @@ func referredTo(address string) (pim.PrincipalID, bool) {
 		return "", false
 	}
 	set, id := parts[len(parts)-2], parts[len(parts)-1]
-	if indexFold([]string{"directoryObjects", "users", "groups", "servicePrincipals", "administrativeUnits", "applications"}, set) < 0 {
+	if wire.IndexFold([]string{"directoryObjects", "users", "groups", "servicePrincipals", "administrativeUnits", "applications"}, set) < 0 {
 		return "", false
 	}
 	return pim.PrincipalID(strings.ToLower(id)), isGUID(id)

@@ -1,8 +1,6 @@
 package native
 
 import (
-	"net/http"
-
 	"portcullis/internal/api"
 	"portcullis/internal/pim"
 )
@@ -39,5 +37,5 @@ func (s *Surface) approvers(r *api.Request) (api.Answer, error) {
 	for i, p := range d.People {
 		out.Value[i] = approver{ID: string(p.ID), Name: p.DisplayName, Account: p.Principal().Account}
 	}
-	return answer(http.StatusOK, out)
+	return answer(out)
 }

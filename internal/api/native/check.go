@@ -1,7 +1,6 @@
 package native
 
 import (
-	"net/http"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ func (s *Surface) checkRole(r *api.Request) (api.Answer, error) {
 	if via == nil {
 		via = []pim.PrincipalID{}
 	}
-	return answer(http.StatusOK, held{
+	return answer(held{
 		Held: a.Held, At: now.UTC(), Until: instant(a.Until), Reason: reasonName(a.Reason), Principal: string(who),
 		Role: role, Scope: string(q.Scope), Schedule: string(a.Schedule), Via: via,
 	})

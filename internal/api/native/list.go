@@ -1,7 +1,6 @@
 package native
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -112,5 +111,5 @@ func rows[From, To any](o options, page store.Page[From], write func(From) To) (
 		}
 		out.Next = odata.NextLink(&address, odata.EncodeToken(page.Next...))
 	}
-	return answer(http.StatusOK, out)
+	return answer(out)
 }

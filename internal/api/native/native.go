@@ -1,6 +1,6 @@
 // Package native is Portcullis' own small surface, for what no dialect of Microsoft's has words for: how far the
-// outside has come, what the audit log tells of one request, whether somebody holds a role at this moment, and who may
-// decide a request.
+// outside has come, what the audit log tells of one request, whether somebody holds a role or may do an action at this
+// moment, and who may decide a request.
 //
 // It only reads. All addresses are below /portcullis/v1 and answer JSON; names are camelCase, ids those of the other
 // surfaces, instants UTC with up to six digits of a second. Members may be added to answers, none is taken away.
@@ -20,6 +20,11 @@
 //	GET /portcullis/v1/check    role=ID  scope=/…  principal=me|ID
 //	    {"held":…,"until":…,…}: whether the principal holds a directory role now, computed from intervals as the
 //	    server's own gates do. Oneself always; others only for those who may read everybody's grants.
+//	GET /portcullis/v1/allowed  action=…  data=true|false  scope=/…  principal=me|ID
+//	    {"allowed":…,"verdict":"allowed|denied|constrained|none","until":…,…}: whether the principal may do an action (of the
+//	    data plane, where data is true) to the resource at the scope now, by all roles held there and above, conditions and
+//	    deny assignments. Whether anything is there does not matter. Oneself always; others only for those who may read role
+//	    assignments at the scope.
 //	GET /portcullis/v1/approvers  request=ID
 //	    {"value":[{"id","displayName","userPrincipalName"}],"more":…}: the people who may decide the request's open
 //	    stages now, by name, groups taken apart and never whoever asked; more says that there are others. For whoever may
@@ -32,7 +37,8 @@
 // A person's token needs one of the delegated permissions, an application's one of the application permissions. They
 // are those of Graph (reference graph-pim §4.1), so that no client has to be given new ones:
 //
-//	effects, check   RoleAssignmentSchedule.Read.Directory, RoleAssignmentSchedule.ReadWrite.Directory,
+//	effects, check, allowed
+//	                 RoleAssignmentSchedule.Read.Directory, RoleAssignmentSchedule.ReadWrite.Directory,
 //	                 RoleManagement.Read.Directory, RoleManagement.ReadWrite.Directory, RoleManagement.Read.All
 //	approvers        these, PrivilegedAssignmentSchedule.Read.AzureADGroup,
 //	                 PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup
@@ -68,6 +74,7 @@ type Application interface {
 // Checker answers who holds what now; *access.Index is one.
 type Checker interface {
 	Check(now time.Time, q access.Question) access.Answer
+	Allowed(now time.Time, q access.ResourceQuestion) access.ResourceAnswer
 }
 
 // Surface serves the addresses. Make one with New.
@@ -108,6 +115,7 @@ func (s *Surface) Routes() []api.Route {
 		get("events", log, s.events),
 		get("mails", log, s.mails),
 		get("check", grants, s.checkRole),
+		get("allowed", grants, s.checkAction),
 		get("approvers", approvals, s.approvers),
 	}
 	if s.ExportEvents != nil {
@@ -116,12 +124,12 @@ func (s *Surface) Routes() []api.Route {
 	return routes
 }
 
-func answer(status int, v any) (api.Answer, error) {
+func answer(v any) (api.Answer, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return api.Answer{}, fmt.Errorf("write the answer: %w", err)
 	}
-	return api.Answer{Status: status, Type: "application/json;charset=utf-8", Body: body}, nil
+	return api.Answer{Status: http.StatusOK, Type: "application/json;charset=utf-8", Body: body}, nil
 }
 
 // instant is a time as it is written; nil is none.

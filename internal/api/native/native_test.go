@@ -15,7 +15,9 @@ import (
 	"portcullis/internal/api/native"
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
+	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
+	"portcullis/internal/rbac"
 	"portcullis/internal/sample"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
@@ -239,6 +241,42 @@ func TestCheckAsksTheIndexAtThisMoment(t *testing.T) {
 	}
 }
 
+// What somebody may do to a resource is asked of the same index, with the roles, conditions and denials of this moment.
+func TestAllowedAsksTheIndexAtThisMoment(t *testing.T) {
+	h := newHouse(t)
+	nora, aud := h.org.People["nora"], h.org.People["aud"]
+	const group = "/subscriptions/00000000-0000-4000-8000-000000000001/resourcegroups/rg-1"
+	give := func(n string, p pim.PrincipalID, role pim.RoleID, end time.Time) {
+		h.app.Index.Apply([]pim.Schedule{{ID: pim.ScheduleID(n), Kind: pim.Assignment, Type: pim.Assigned, Window: schedule.Window{Start: h.now, End: end},
+			Key: pim.Key{Tenant: h.org.Tenant.ID, Provider: pim.Resource, Scope: group, Role: role, Principal: p}}})
+	}
+	give("s1", nora, catalog.Contributor, h.now.Add(time.Hour))
+	give("s2", aud, catalog.Reader, time.Time{})
+	check := func(token, query, verdict string, until any) {
+		t.Helper()
+		path := "allowed?scope=" + strings.ToUpper(group) + "/providers/Microsoft.Sql/servers/s&" + query
+		status, got := h.get(token, path)
+		if status != http.StatusOK || got["allowed"] != (verdict == "allowed") || got["verdict"] != verdict || got["until"] != until {
+			t.Errorf("%s: %d %v, want %s until %v", path, status, got, verdict, until)
+		}
+	}
+	soon := "2026-03-02T10:00:00Z"
+	check("nora/"+readGrants, "action=Microsoft.Sql/servers/write", "allowed", soon)
+	check("nora/"+readGrants, "action=Microsoft.Sql/servers/write&data=true", "none", nil)
+	check("nora/"+readGrants, "action=Microsoft.Authorization/roleAssignments/write", "none", nil)
+	check("aud/"+readGrants, "action=microsoft.sql/servers/write&principal="+string(nora), "allowed", soon)
+	check("aud/"+readGrants, "action=Microsoft.Sql/servers/read", "allowed", nil)
+	check("alice/"+readGrants, "action=Microsoft.Sql/servers/read", "none", nil)
+	if status, got := h.get("alice/"+readGrants, "allowed?action=x&scope="+group+"&principal="+string(nora)); status != http.StatusForbidden {
+		t.Errorf("alice asks about nora: %d %v", status, got)
+	}
+	h.app.Index.ChangeResources(access.ResourceChange{Tenant: h.org.Tenant.ID, Denials: []rbac.Denial{{ID: "d", Scope: group, Everybody: true,
+		Permissions: []rbac.Permission{{Actions: []string{"*/write"}}}}}})
+	check("nora/"+readGrants, "action=Microsoft.Sql/servers/write", "denied", nil)
+	h.now = h.now.Add(time.Hour)
+	check("nora/"+readGrants, "action=Microsoft.Sql/servers/read", "none", nil)
+}
+
 // TestRefusals is a page of what is refused, and how.
 func TestRefusals(t *testing.T) {
 	h := newHouse(t)
@@ -253,6 +291,9 @@ func TestRefusals(t *testing.T) {
 		{"aud/" + readGrants, "events", 403, "Authorization_RequestDenied"},
 		{"app/User.Read", "check?role=x", 403, "Authorization_RequestDenied"},
 		{all, "check", 400, "BadRequest"},
+		{all, "allowed", 400, "BadRequest"},
+		{all, "allowed?action=x&data=maybe", 400, "BadRequest"},
+		{all, "allowed?action=x&scope=/subscriptions/x", 400, "BadRequest"},
 		{all, "effects?stat=usable", 400, "BadRequest"},
 		{all, "effects?state=open", 400, "BadRequest"},
 		{all, "effects?stuck=maybe", 400, "BadRequest"},

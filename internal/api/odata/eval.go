@@ -148,17 +148,16 @@ func quantify(path Path, name string, x Expr, s *scope, settles truth) (truth, e
 	if err != nil || x == nil {
 		return truthOf(len(elements) > 0), err
 	}
-	result := -settles
 	for _, get := range elements {
 		v, err := eval(x, &scope{get: get, name: name, parent: s})
+		if v == unknown {
+			v = no // any and all are true or false, never null (OData 4.01, URL conventions, "Lambda Operators")
+		}
 		if err != nil || v == settles {
 			return v, err
 		}
-		if v == unknown {
-			result = unknown
-		}
 	}
-	return result, nil
+	return -settles, nil
 }
 
 func elementsOf(v any, path Path) ([]func([]string) any, error) {

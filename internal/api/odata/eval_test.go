@@ -143,6 +143,11 @@ func TestEvalFacts(t *testing.T) {
 	check("targets/any(t:t/id eq 't1' and t/displayName eq 'two')", false)
 	check("targets/any(t:t/id eq 't1' and isBuiltIn)", true)
 	check("targets/any(id:id/id eq 't1')", true)
+	// A null within a lambda made the lambda null, so that neither it nor its negation was true.
+	check("targets/any(t:startswith(t/displayName,'absent'))", false)
+	check("not targets/any(t:startswith(t/displayName,'absent'))", true)
+	check("targets/all(t:startswith(t/displayName,'o'))", false)
+	check("not targets/all(t:startswith(t/displayName,'o'))", true)
 }
 
 // The rules of OData for what is absent.

@@ -1,4 +1,4 @@
-package graph
+package wire
 
 import (
 	"encoding/json"
@@ -6,29 +6,29 @@ import (
 	"time"
 
 	"portcullis/internal/api"
-	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
 )
 
-// The schedule of a request: requestSchedule, expirationPattern and patternedRecurrence
-// (learn.microsoft.com/graph/api/resources, pages of these names).
+// The schedule of a request: in Microsoft Graph requestSchedule, expirationPattern and patternedRecurrence
+// (learn.microsoft.com/graph/api/resources, pages of these names), in Azure Resource Manager scheduleInfo, which knows no
+// recurrence.
 
-// instant is a time as callers send it. An explicit null and an empty text are none.
-type instant struct{ time.Time }
+// Instant is a time as callers send it. An explicit null and an empty text are none.
+type Instant struct{ time.Time }
 
 // UnmarshalJSON reads ISO 8601 with Z or an offset.
-func (t *instant) UnmarshalJSON(b []byte) error {
+func (t *Instant) UnmarshalJSON(b []byte) error {
 	var text *string
 	if err := json.Unmarshal(b, &text); err != nil {
-		return badBody("A time is not a text.")
+		return BadBody("A time is not a text.")
 	}
 	if text == nil || strings.TrimSpace(*text) == "" {
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(strings.TrimSpace(*text)))
 	if err != nil || at.Year() > 9999 {
-		return badBody("A time is not ISO 8601 with Z or an offset, such as 2026-01-02T03:04:05Z.")
+		return BadBody("A time is not ISO 8601 with Z or an offset, such as 2026-01-02T03:04:05Z.")
 	}
 	// Documented sentinel for never: the service itself writes the first day of the calendar.
 	if at.Year() > 1 {
@@ -37,18 +37,19 @@ func (t *instant) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func badBody(detail string) *api.Fault { return &api.Fault{Problem: api.BadBody, Detail: detail} }
+// BadBody is the fault of a body that is not what is wanted. Its text may be shown.
+func BadBody(detail string) *api.Fault { return &api.Fault{Problem: api.BadBody, Detail: detail} }
 
-// infoIn is requestSchedule as callers send it.
-type infoIn struct {
-	StartDateTime instant       `json:"startDateTime"`
+// Schedule is the schedule of a request as callers send it.
+type Schedule struct {
+	StartDateTime Instant       `json:"startDateTime"`
 	Expiration    *expirationIn `json:"expiration"`
 	Recurrence    *recurrenceIn `json:"recurrence"`
 }
 
 type expirationIn struct {
 	Type        string  `json:"type"`
-	EndDateTime instant `json:"endDateTime"`
+	EndDateTime Instant `json:"endDateTime"`
 	Duration    string  `json:"duration"`
 }
 
@@ -79,8 +80,8 @@ func badSchedule(field string, err error) error {
 	return &pim.Refusal{Code: pim.InvalidSchedule, Field: field, Detail: err.Error()}
 }
 
-// toInfo reads the schedule. Whether it makes sense is for the core to say. The error is a *pim.Refusal.
-func (in *infoIn) toInfo() (schedule.Info, error) {
+// Info reads the schedule; nil is none. Whether it makes sense is for the core to say. The error is a *pim.Refusal.
+func (in *Schedule) Info() (schedule.Info, error) {
 	if in == nil {
 		return schedule.Info{}, nil
 	}
@@ -185,31 +186,38 @@ func (in rangeIn) toRange() (schedule.Range, error) {
 	return r, err
 }
 
-// appendInfo writes requestSchedule.
-func appendInfo(b []byte, in schedule.Info) []byte {
+// AppendSchedule writes requestSchedule, with the recurrence that Microsoft Graph knows.
+func AppendSchedule(b []byte, in schedule.Info) []byte {
 	b = append(b, `{"startDateTime":`...)
-	b = wire.AppendTime(b, in.Start)
+	b = AppendTime(b, in.Start)
 	b = append(b, `,"recurrence":`...)
 	b = appendRecurrence(b, in.Recurrence)
-	b = append(b, `,"expiration":{"type":`...)
-	b = api.AppendText(b, in.Expiration.Kind.String())
+	b = append(b, `,"expiration":`...)
+	return append(AppendExpiration(b, in.Expiration), '}')
+}
+
+// AppendExpiration writes the expiration of a schedule.
+func AppendExpiration(b []byte, e schedule.Expiration) []byte {
+	b = append(b, `{"type":`...)
+	b = api.AppendText(b, e.Kind.String())
 	b = append(b, `,"endDateTime":`...)
-	b = wire.AppendTime(b, in.Expiration.End)
+	b = AppendTime(b, e.End)
 	b = append(b, `,"duration":`...)
-	b = wire.AppendText(b, in.Expiration.Duration.String())
-	return append(b, `}}`...)
+	b = AppendText(b, e.Duration.String())
+	return append(b, '}')
 }
 
 func appendRecurrence(b []byte, r *schedule.Recurrence) []byte {
 	if r == nil {
 		return append(b, "null"...)
 	}
-	return append(b, wire.MustJSON(fromRecurrence(*r))...)
+	return append(b, MustJSON(FromRecurrence(*r))...)
 }
 
 // The forms in which a recurrence goes out.
 type (
-	recurrenceOut struct {
+	// RecurrenceOut is a recurrence as it goes out.
+	RecurrenceOut struct {
 		Pattern patternOut `json:"pattern"`
 		Range   rangeOut   `json:"range"`
 	}
@@ -231,15 +239,16 @@ type (
 	}
 )
 
-func fromRecurrence(r schedule.Recurrence) recurrenceOut {
-	out := recurrenceOut{
+// FromRecurrence brings a recurrence into the form in which it goes out.
+func FromRecurrence(r schedule.Recurrence) RecurrenceOut {
+	out := RecurrenceOut{
 		Pattern: patternOut{
 			Type: r.Pattern.Type.String(), Interval: r.Pattern.Interval, Month: r.Pattern.Month, DayOfMonth: r.Pattern.DayOfMonth,
 			DaysOfWeek: []string{}, FirstDayOfWeek: schedule.FormatWeekday(r.Pattern.FirstDayOfWeek), Index: r.Pattern.Index.String(),
 		},
 		Range: rangeOut{
-			Type: r.Range.Type.String(), StartDate: optional(r.Range.StartDate.String()), EndDate: optional(r.Range.EndDate.String()),
-			RecurrenceTimeZone: optional(r.Range.TimeZone), NumberOfOccurrences: r.Range.Occurrences,
+			Type: r.Range.Type.String(), StartDate: Optional(r.Range.StartDate.String()), EndDate: Optional(r.Range.EndDate.String()),
+			RecurrenceTimeZone: Optional(r.Range.TimeZone), NumberOfOccurrences: r.Range.Occurrences,
 		},
 	}
 	for _, d := range r.Pattern.DaysOfWeek {
@@ -248,8 +257,8 @@ func fromRecurrence(r schedule.Recurrence) recurrenceOut {
 	return out
 }
 
-// optional is nil for the empty text.
-func optional(s string) *string {
+// Optional is nil for the empty text.
+func Optional(s string) *string {
 	if s == "" {
 		return nil
 	}
