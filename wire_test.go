@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +29,7 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
+	"portcullis/internal/api/arm"
 	"portcullis/internal/api/graph"
 	"portcullis/internal/api/schematest"
 	"portcullis/internal/api/scim"
@@ -52,7 +54,10 @@ import (
 //	may A B               the permissions of their tokens from now on; all: every one
 //	token expired         the next call's token is wrong in this way: expired, audience, issuer, altered, unsigned
 //	clock +10m            PIM's time moves, and what falls due is done
-//	grant p role scope    a Global Administrator makes p active without end (for the scene, not for the talk)
+//	grant p role scope    a Global Administrator makes p active without end (for the scene, not for the talk); a scope may
+//	                      be a place in the tree of resources, whose root is written root
+//	eligible p role scope the same for a year's eligibility at a place in the tree
+//	tree path above name  makes a place in the tree; tree alone: those of wire_resources_test.go
 //	> GET /path           a call; further lines with > are headers, the lines below are its body
 //	< 200                 the answer's status; further lines with < are headers, the lines below its body, if that is told
 //	check type a,b        the object in the answer conforms to the schema's type; with names, to these alone being selected
@@ -87,7 +92,9 @@ func wireEngines() map[string]func(testing.TB) store.Store {
 }
 
 func TestGraphConversations(t *testing.T) {
-	conversations(t, "graph", func(route string) bool { return !ofSCIM(route) && !derivedRoute(route) && !refusingRoute(route) })
+	conversations(t, "graph", func(route string) bool {
+		return !ofSCIM(route) && !ofARM(route) && !derivedRoute(route) && !refusingRoute(route)
+	})
 }
 
 // conversations speaks those of a dialect. Each of its routes of which must is true is to have a good answer in one.
@@ -159,10 +166,21 @@ type counting struct {
 	usage *usage
 }
 
+// Cut implements api.Cutter for surfaces that are one.
+func (c counting) Cut(segments []string) (off, rest []string) {
+	if cutter, ok := c.Surface.(api.Cutter); ok {
+		return cutter.Cut(segments)
+	}
+	return nil, segments
+}
+
 func (c counting) Routes() []api.Route {
 	routes := c.Surface.Routes()
 	for i, r := range routes {
 		name := operation(r)
+		if _, ok := c.Surface.(*arm.Surface); ok {
+			name = r.Method + " " + r.Pattern
+		}
 		c.usage.mu.Lock()
 		c.usage.routes[name] += 0
 		c.usage.mu.Unlock()
@@ -238,7 +256,8 @@ func newWire(t testing.TB, s store.Store, u *usage) *wire {
 		t.Fatal(err)
 	}
 	tokens := scim.Tokens{Next: verifier, Secrets: s, Verify: idp.VerifySecret}
-	w.handler = api.New(api.Options{Verifier: tokens, Callers: w.app}, counting{graph.New(w.app, s, w.app), u}, counting{scim.New(w.app, s), u})
+	w.handler = api.New(api.Options{Verifier: tokens, Callers: w.app}, counting{graph.New(w.app, s, w.app), u}, counting{scim.New(w.app, s), u},
+		counting{arm.New(w.app), u})
 	return w
 }
 
@@ -269,6 +288,7 @@ func (w *wire) settle() {
 	w.vars["billing"], w.vars["helpdesk"], w.vars["ga"] =
 		"b0f54661-2d74-4c50-afa3-1ec803f12efe", "729827e3-9c14-49f7-bb1b-9608f156bbb8", string(pim.GlobalAdministrator)
 	w.vars["readers"] = string(pim.DirectoryReaders)
+	maps.Copy(w.vars, armVars())
 	w.grant("pat", pim.PrivilegedRoleAdministrator, "/")
 	w.grant("aud", pim.GlobalReader, "/")
 }
@@ -364,7 +384,7 @@ func (w *wire) pass(d time.Duration) {
 // allPermissions are those that any route asks for.
 func allPermissions() []string {
 	set := map[string]bool{}
-	for _, r := range append(graph.New(&app.App{}, nil, nil).Routes(), scim.New(nil, nil).Routes()...) {
+	for _, r := range slices.Concat(graph.New(&app.App{}, nil, nil).Routes(), scim.New(nil, nil).Routes(), arm.New(&app.App{}).Routes()) {
 		for _, p := range append(r.Access.Delegated, r.Access.Application...) {
 			set[p] = true
 		}
@@ -456,7 +476,7 @@ func (w *wire) call(method, target string, header http.Header, body []byte) *htt
 	path, query, _ := strings.Cut(target, "?")
 	r.URL.RawQuery = query
 	var err error
-	if r.URL.Path, err = unescape(path); err != nil {
+	if r.URL.Path, err = url.PathUnescape(path); err != nil {
 		w.Fatalf("path %s: %v", path, err)
 	}
 	r.URL.RawPath = path
@@ -471,15 +491,10 @@ func (w *wire) call(method, target string, header http.Header, body []byte) *htt
 	if strings.HasPrefix(strings.ToLower(strings.TrimLeft(path, "/")), "beta") {
 		w.version = "beta"
 	}
-	return rec
-}
-
-func unescape(path string) (string, error) {
-	r, err := http.NewRequest(http.MethodGet, path, nil)
-	if err != nil {
-		return "", err
+	if v := r.URL.Query().Get("api-version"); v != "" {
+		w.version = v
 	}
-	return r.URL.Path, nil
+	return rec
 }
 
 // step is one line that says something, with the lines of text below it.
@@ -490,7 +505,7 @@ type step struct {
 	body string
 }
 
-var stepWords = []string{"as ", "may ", "token ", "clock ", "grant ", "check ", "> ", "< "}
+var stepWords = []string{"as ", "may ", "token ", "clock ", "grant ", "eligible ", "tree", "check ", "> ", "< "}
 
 func steps(text string) []step {
 	var out []step
@@ -537,7 +552,15 @@ func (w *wire) speak(file, text string) {
 				w.Fatalf("%s: %v", at, err)
 			}
 			w.pass(d)
+		case "tree":
+			w.tree(strings.Fields(w.fill(rest)))
+		case "eligible":
+			w.resourceGrant(pim.Eligibility, words[0], pim.RoleID(w.fill(words[1])), w.fill(words[2]))
 		case "grant":
+			if scope := w.fill(words[2]); ofResources(scope) {
+				w.resourceGrant(pim.Assignment, words[0], pim.RoleID(w.fill(words[1])), scope)
+				continue
+			}
 			w.grant(words[0], pim.RoleID(w.fill(words[1])), pim.Scope(w.fill(words[2])))
 		case ">":
 			w.ask(at, s)
@@ -736,7 +759,9 @@ func (w *wire) check(at string, words []string) {
 	for _, row := range rows {
 		object, _ := row.(map[string]any)
 		var errs []error
-		if len(words) > 1 {
+		if strings.Contains(w.version, "-") {
+			errs = w.checkARM(words[0], row)
+		} else if len(words) > 1 {
 			errs = wireSchemas()[w.version].CheckSelected(words[0], object, strings.Split(words[1], ",")...)
 		} else {
 			errs = wireSchemas()[w.version].Check(words[0], object)

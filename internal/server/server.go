@@ -22,6 +22,7 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
+	"portcullis/internal/api/arm"
 	"portcullis/internal/api/graph"
 	"portcullis/internal/api/native"
 	"portcullis/internal/api/scim"
@@ -248,7 +249,7 @@ func surfaces(a *app.App, st store.Store) []api.Surface {
 	g, n, sources := graph.New(a, st, a), native.New(a, a.Index), scim.New(a, st)
 	n.ExportEvents = g.ExportAudits
 	sources.Log = a.Log
-	return []api.Surface{g, n, sources}
+	return []api.Surface{g, n, sources, arm.New(a)}
 }
 
 // fill brings what an empty store needs, and the index.

@@ -11,17 +11,18 @@
 package arm
 
 import (
-	"net/http"
 	"strings"
 	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/app"
-	"portcullis/internal/resource"
 )
 
 // Surface serves the dialect. Make one with New.
 type Surface struct {
+	// Authority is the address that callers without a good token are sent to for one; empty: the issuer's, at the host they used.
+	Authority string
+
 	app *app.App
 }
 
@@ -77,16 +78,6 @@ func (s *Surface) as(h handler) api.Handler {
 		}
 		return a, err
 	}
-}
-
-// place is the scope that the address begins with. The error is a *problem.
-func (c *call) place() (resource.Node, error) {
-	n, err := resource.Parse(c.Scope)
-	if err != nil {
-		return n, &problem{Status: http.StatusBadRequest, Code: "InvalidScope", Message: "The scope is invalid: " + err.Error() + "."}
-	}
-	n.Tenant = c.Tenant
-	return n, nil
 }
 
 // id is the value of the path's wildcard of that name, as ids are kept.

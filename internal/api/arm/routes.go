@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"portcullis/internal/api"
+	"portcullis/internal/auth"
 )
 
 // route is one operation.
@@ -14,7 +15,7 @@ type route struct {
 }
 
 // user is what a person's token for Azure Resource Manager permits. What an application may do is told by its roles alone.
-var user = api.Access{Delegated: []string{"user_impersonation"}, ApplicationAny: true}
+var user = api.Access{Delegated: []string{auth.UserImpersonation}, ApplicationAny: true, NotMadeFor: auth.GraphAudiences()}
 
 const (
 	get   = http.MethodGet
@@ -22,7 +23,6 @@ const (
 	post  = http.MethodPost
 	patch = http.MethodPatch
 	del   = http.MethodDelete
-	head  = http.MethodHead
 )
 
 // Routes are all operations. Those under Microsoft.Authorization are found with the scope cut off.
@@ -35,7 +35,15 @@ func (s *Surface) Routes() []api.Route {
 }
 
 // table is what the dialect offers (reference arm-pim §4 and §14).
-func (s *Surface) table() [][]route { return nil }
+func (s *Surface) table() [][]route {
+	return [][]route{
+		s.tenantRoutes(), s.subscriptionRoutes(), s.groupRoutes(), s.resourceRoutes(), s.managementGroupRoutes(), s.entityRoutes(),
+		s.queryRoutes(), s.providerRoutes(), s.treeRoutes(),
+		requestRoutes(), grantRoutes(), childRoutes(), batchRoutes(),
+		policyRoutes(), approvalRoutes(), roleAssignmentRoutes(), roleDefinitionRoutes(), denyAssignmentRoutes(), permissionRoutes(),
+		providerOperationRoutes(), elevateRoutes(), alertRoutes(), reviewRoutes(),
+	}
+}
 
 // under is an address under Microsoft.Authorization.
 func under(path string) string { return "/providers/" + authorization + "/" + path }

@@ -2,14 +2,18 @@ package arm
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
+	"time"
 
 	"portcullis/internal/api"
 )
 
-// dated is the form of a version: a day, and for versions that are not final a word behind it.
-var dated = regexp.MustCompile(`^20[0-9]{2}-[0-9]{2}-[0-9]{2}(-[a-z]+)?$`)
+// isVersion says whether a text has the form of a version: a day, and for versions that are not final a word behind it.
+func isVersion(s string) bool {
+	day, word, _ := strings.Cut(s[:min(len(s), 40)], "-preview")
+	_, err := time.Parse(time.DateOnly, day)
+	return err == nil && word == "" && day >= "2010"
+}
 
 // versionOf reads the api-version, which every call has to name (reference arm-pim §1). All versions are one implementation.
 func versionOf(r *api.Request) (string, error) {
@@ -23,7 +27,7 @@ func versionOf(r *api.Request) (string, error) {
 	case version == "":
 		return "", &problem{Status: http.StatusBadRequest, Code: "MissingApiVersionParameter",
 			Message: "The api-version query parameter (?api-version=) is required for all requests."}
-	case !dated.MatchString(version):
+	case !isVersion(version):
 		return "", &problem{Status: http.StatusBadRequest, Code: "InvalidApiVersionParameter",
 			Message: "The api-version '" + printable(version) + "' is invalid."}
 	}
