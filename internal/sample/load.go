@@ -82,8 +82,11 @@ func Load(ctx context.Context, a *app.App, o Organisation, s Secrets, h Hashes) 
 	if err != nil {
 		return err
 	}
+	if err := o.plant(ctx, a); err != nil {
+		return err
+	}
 	for _, e := range o.Policies {
-		if _, err := a.EditPolicy(ctx, o.administrator(a), e.Key, e.Edit); err != nil {
+		if _, err := a.EditPolicy(ctx, o.giver(a, e.Key.Provider), e.Key, e.Edit); err != nil {
 			return fmt.Errorf("rules of role %s: %w", e.Key.Role, err)
 		}
 	}
@@ -113,14 +116,21 @@ func Renew(ctx context.Context, s store.Directory, o Organisation, secrets Secre
 	return nil
 }
 
-// administrator is the first administrator as a caller.
-func (o Organisation) administrator(a *app.App) pim.Caller {
+// giver is who gives roles of a provider: the first administrator, or the owner of the resources.
+func (o Organisation) giver(a *app.App, p pim.Provider) pim.Caller {
+	if p == pim.Resource {
+		return o.caller(a, o.Owner)
+	}
+	return o.caller(a, o.Administrator)
+}
+
+// caller is a person who is signed in with a second factor.
+func (o Organisation) caller(a *app.App, who pim.PrincipalID) pim.Caller {
 	for _, u := range o.Objects {
-		if u.ID == o.Administrator {
-			return pim.Caller{
-				Actor: pim.Actor{Principal: u.ID, Kind: pim.UserPrincipal, Name: u.DisplayName, Account: u.User.PrincipalName},
-				MFA:   true, Roles: a.Index.Held(a.Time(), o.Tenant.ID, u.ID),
-			}
+		if u.ID == who {
+			return a.Caller(o.Tenant.ID, pim.Caller{
+				Actor: pim.Actor{Principal: u.ID, Kind: pim.UserPrincipal, Name: u.DisplayName, Account: u.User.PrincipalName}, MFA: true,
+			})
 		}
 	}
 	return pim.Caller{}
@@ -136,7 +146,7 @@ func (o Organisation) give(ctx context.Context, a *app.App, g Grant) error {
 		info.Expiration = schedule.Expiration{Kind: schedule.AfterDuration, Duration: d}
 	}
 	_, err := a.Do(ctx, pim.Ask{
-		By: o.administrator(a), Action: pim.AdminAssign, Kind: g.Kind, Key: g.Key, Schedule: info,
+		By: o.giver(a, g.Key.Provider), Action: pim.AdminAssign, Kind: g.Kind, Key: g.Key, Schedule: info,
 		Justification: "As agreed when the organisation was set up",
 	})
 	return err

@@ -8,6 +8,7 @@ import (
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 )
 
 // ManifestFile is the manifest's name in the data folder.
@@ -26,6 +27,7 @@ type Manifest struct {
 	People              map[string]Person `json:"people"`
 	Groups              map[string]Named  `json:"groups"`
 	AdministrativeUnits map[string]Named  `json:"administrativeUnits"`
+	Subscriptions       map[string]Named  `json:"subscriptions"`
 	// Neighbour is the other tenant of the server.
 	Neighbour *Manifest `json:"neighbour,omitempty"`
 }
@@ -60,7 +62,14 @@ func NewManifest(o Organisation, s Secrets, url, caFile string) Manifest {
 		TenantID: string(o.Tenant.ID), Domain: o.Tenant.Domain, URL: url,
 		Issuer: url + "/" + string(o.Tenant.ID) + "/v2.0", CAFile: caFile,
 		Client: Client{ID: o.ClientID, Secret: s.Client, ObjectID: string(o.Client)},
-		People: map[string]Person{}, Groups: map[string]Named{}, AdministrativeUnits: map[string]Named{},
+		People: map[string]Person{}, Groups: map[string]Named{}, AdministrativeUnits: map[string]Named{}, Subscriptions: map[string]Named{},
+	}
+	titles := map[pim.Scope]string{}
+	for _, n := range o.Tree {
+		titles[n.Scope] = n.Title()
+	}
+	for key, id := range o.Subscriptions {
+		m.Subscriptions[key] = Named{id, titles[resource.SubscriptionScope(id)]}
 	}
 	byID := map[pim.PrincipalID]directory.Object{}
 	for _, x := range o.Objects {

@@ -19,6 +19,7 @@ import (
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
+	"portcullis/internal/resource"
 )
 
 // Organisation is a tenant, whole. It holds no secrets.
@@ -37,7 +38,13 @@ type Organisation struct {
 	ClientID string
 	// Permissions are all that the client is given.
 	Permissions []string
-	// Policies are edits of the rules, and Grants who gets what, in the order in which the administrator asks for them.
+	// Tree is what the organisation owns, what contains others first, and Owner who owns all of it. Subscriptions are the ids of
+	// these by key.
+	Tree          []resource.Node
+	Owner         pim.PrincipalID
+	Subscriptions map[string]string
+	// Policies are edits of the rules, and Grants who gets what, in the order in which the administrator, or
+	// the owner of the resources, asks for them.
 	Policies []PolicyEdit
 	Grants   []Grant
 }
@@ -85,6 +92,7 @@ func newBuilder(o Options, name, display, domain string) *builder {
 	b.Organisation = Organisation{
 		Permissions: o.Permissions,
 		People:      map[string]pim.PrincipalID{}, Groups: map[string]pim.PrincipalID{}, Units: map[string]pim.PrincipalID{},
+		Subscriptions: map[string]string{},
 		Tenant: directory.Tenant{
 			ID: pim.TenantID(b.id("tenant", domain)), Name: display, Domain: domain, Created: b.created,
 		},

@@ -39,6 +39,8 @@ func goals() []goal {
 		{"4a", "HTTP page of 999 ÷ the raw keyset page in SQL (time)", 2, 1.3, true, ""},
 		{"4b", "principalId eq x: p99 ÷ the raw query's p99", 3, 2, true, ""},
 		{"4b+", "the last page ÷ the first page (time)", 1.5, 1.1, true, ""},
+		{"4c", "ARM, asTarget() in the whole tenant ÷ the bare SQL (time)", 2, 1.5, true, ""},
+		{"4d", "ARM, atScope() at a resource group ÷ the bare SQL (time)", 2, 1.5, true, ""},
 	}
 }
 
