@@ -19,7 +19,7 @@ const policyFailed = "RoleAssignmentRequestPolicyValidationFailed"
 // The main story: eligible, refused without a second factor, stepped up by the challenge, active, ended by hand, active
 // again, and over when the hour is.
 func TestAnEligiblePersonActivates(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	role := app.role(t, "Message Center Reader")
 	eligibility := app.makesEligible(t, alice, role, "P30D")
 
@@ -95,7 +95,7 @@ func (g *graph) endsByHandAndByTime(t *testing.T, own *graph, p *person, role st
 	deactivation := ask{action: selfDeactivate, principal: p.ID, role: role}
 	_, err := own.assignment(t, deactivation)
 	refused(t, "deactivate at once", err, http.StatusBadRequest, "ActiveDurationTooShort")
-	sample.after(t, 6*time.Minute)
+	sample.After(t, 6*time.Minute)
 	got, err := own.assignment(t, deactivation)
 	done(t, "deactivate", got, err, "Revoked")
 	rows(t, "active assignments after deactivation", g.holds(t, p, role), 0)
@@ -103,7 +103,7 @@ func (g *graph) endsByHandAndByTime(t *testing.T, own *graph, p *person, role st
 	got, err = own.assignment(t, activates(p, role))
 	done(t, "activate again", got, err, "Provisioned")
 	rows(t, "active assignments", g.holds(t, p, role), 1)
-	sample.after(t, time.Hour)
+	sample.After(t, time.Hour)
 	rows(t, "active assignments after an hour", g.holds(t, p, role), 0)
 	rows(t, "eligibilities after an hour", g.eligibilities(t, p, role), 1)
 }
@@ -148,7 +148,7 @@ func readChallenge(t *testing.T, header string) map[string]string {
 
 // A role may demand an authentication context. The refusal carries the claims in its message, as clients look for them.
 func TestARoleDemandsAnAuthenticationContext(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
 	role := app.role(t, "Search Administrator")
 	app.makesEligible(t, bob, role, "P30D")
 	refused(t, "demand a context beside a second factor", app.rule(t, role, demandsContext("c1")), http.StatusBadRequest, "MfaAndAcrsConflict")

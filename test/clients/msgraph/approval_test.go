@@ -60,7 +60,7 @@ func (g *graph) toDecide(t *testing.T, role string) []models.UnifiedRoleAssignme
 }
 
 func TestAnActivationWaitsForApproval(t *testing.T) {
-	app, bob, ana := sample.application(t), sample.someone(t, "bob"), sample.someone(t, "ana")
+	app, bob, ana := sample.application(t), sample.Someone(t, "bob"), sample.Someone(t, "ana")
 	role := app.role(t, "License Administrator")
 	app.makesEligible(t, bob, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
@@ -105,7 +105,7 @@ func TestAnActivationWaitsForApproval(t *testing.T) {
 }
 
 func TestAnActivationIsDeniedAndOneIsWithdrawn(t *testing.T) {
-	app, alice, ana := sample.application(t), sample.someone(t, "alice"), sample.someone(t, "ana")
+	app, alice, ana := sample.application(t), sample.Someone(t, "alice"), sample.Someone(t, "ana")
 	role := app.role(t, "Printer Technician")
 	app.makesEligible(t, alice, role, "P30D")
 	app.ruled(t, role, demands("Justification"))

@@ -44,15 +44,15 @@ func names(entries []models.DirectoryAuditable) string {
 }
 
 func TestTheLogTellsTheStoryOfAnApprovedActivation(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
-	ana, aud := sample.someone(t, "ana"), sample.someone(t, "aud")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
+	ana, aud := sample.Someone(t, "ana"), sample.Someone(t, "aud")
 	role := app.role(t, "Dynamics 365 Administrator")
 	app.makesEligible(t, bob, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
 	app.ruled(t, role, demandsApproval(ana))
 	id := value(sample.signIn(t, bob).waiting(t, bob, role).GetId())
 	sample.signIn(t, ana).answers(t, approvalsOfRole{role}, id, "Approve")
-	sample.after(t, time.Hour)
+	sample.After(t, time.Hour)
 
 	// Aud reads the log: an auditor, who may do nothing else.
 	g := sample.signIn(t, aud)
@@ -88,7 +88,7 @@ func TestTheLogTellsTheStoryOfAnApprovedActivation(t *testing.T) {
 }
 
 func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	group := app.makeGroup(t, "logged")
 	app.opens(t, alice, group, asMember)
 	asAlice := sample.signIn(t, alice)
@@ -99,7 +99,7 @@ func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
 	got, err := asAlice.membership(t, joins(alice, group))
 	done(t, "activate", got, err, "Provisioned")
 
-	g := sample.signIn(t, sample.someone(t, "aud"))
+	g := sample.signIn(t, sample.Someone(t, "aud"))
 	about, byAlice := "targetResources/any(t:t/id eq '"+group+"')", "initiatedBy/user/id eq '"+alice.ID+"'"
 	const requested, completed = "Add member to role requested (PIM activation)", "Add member to role completed (PIM activation)"
 	check := func(want string, filter ...string) {
@@ -129,6 +129,6 @@ func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
 }
 
 func TestWhoIsNoReaderSeesNoLog(t *testing.T) {
-	_, err := sample.signIn(t, sample.someone(t, "alice")).AuditLogs().DirectoryAudits().Get(t.Context(), nil)
+	_, err := sample.signIn(t, sample.Someone(t, "alice")).AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	refused(t, "read the log", err, http.StatusForbidden, "Authentication_RequestFromUnsupportedUserRole")
 }

@@ -11,7 +11,7 @@ import (
 
 // The SDK's batch: parts succeed and fail each for themselves.
 func TestABatch(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	// What makes errors of parts is registered once for a program.
 	if err := core.RegisterError(core.BatchRequestErrorRegistryKey, errorFactories4xx); err != nil {
 		t.Fatal(err)

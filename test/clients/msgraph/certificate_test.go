@@ -34,10 +34,10 @@ func newCertificate(t *testing.T) (*x509.Certificate, *rsa.PrivateKey) {
 }
 
 // certificate is a credential that signs the sample's application in with a certificate.
-func (s *server) certificate(t *testing.T, cert *x509.Certificate, key crypto.PrivateKey) azcore.TokenCredential {
+func (s server) certificate(t *testing.T, cert *x509.Certificate, key crypto.PrivateKey) azcore.TokenCredential {
 	t.Helper()
 	credential, err := azidentity.NewClientCertificateCredential(s.TenantID, s.Client.ID, []*x509.Certificate{cert}, key,
-		&azidentity.ClientCertificateCredentialOptions{ClientOptions: s.identity(), DisableInstanceDiscovery: true})
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: s.Identity(), DisableInstanceDiscovery: true})
 	must(t, "make a credential", err)
 	return credential
 }
@@ -48,7 +48,7 @@ func TestAnApplicationSignsInWithItsCertificate(t *testing.T) {
 	cert, key := newCertificate(t)
 	refusedYet := func(what string) {
 		t.Helper()
-		_, err := sample.certificate(t, cert, key).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.scopes()})
+		_, err := sample.certificate(t, cert, key).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.Scopes()})
 		var failed *azidentity.AuthenticationFailedError
 		if !errors.As(err, &failed) {
 			t.Errorf("%s: got %v (%T), want an AuthenticationFailedError", what, err, err)

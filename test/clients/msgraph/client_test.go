@@ -1,7 +1,6 @@
 package msgraph
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -13,19 +12,16 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	khttp "github.com/microsoft/kiota-http-go"
 	msgraphsdk "github.com/microsoftgraph/msgraph-sdk-go"
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go-core/authentication"
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
-)
 
-// claimsMFA asks for a token with a second factor.
-const claimsMFA = `{"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`
+	"portcullis/test/clients/house"
+)
 
 // graph is the SDK's client for one caller.
 type graph struct {
@@ -52,30 +48,20 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-func (s *server) scopes() []string { return []string{s.URL + "/.default"} }
-
-// identity is how azidentity is pointed at the server.
-func (s *server) identity() azcore.ClientOptions {
-	return azcore.ClientOptions{
-		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.URL},
-		Transport: &http.Client{Transport: s.transport},
-	}
-}
-
 // connect makes the SDK's client with its default middleware.
-func (s *server) connect(t *testing.T, credential azcore.TokenCredential) *graph {
+func (s server) connect(t *testing.T, credential azcore.TokenCredential) *graph {
 	t.Helper()
 	origin, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	provider, err := authentication.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(
-		credential, s.scopes(), []string{origin.Hostname()})
+		credential, s.Scopes(), []string{origin.Hostname()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := msgraphsdk.GetDefaultClientOptions()
-	w := &wire{RoundTripper: s.transport}
+	w := &wire{RoundTripper: s.Transport}
 	client := core.GetDefaultClient(&options)
 	client.Transport = khttp.NewCustomTransportWithParentTransport(w, core.GetDefaultMiddlewaresWithOptions(&options)...)
 	adapter, err := msgraphsdk.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
@@ -88,66 +74,24 @@ func (s *server) connect(t *testing.T, credential azcore.TokenCredential) *graph
 }
 
 // application signs the sample's application in with its secret. It may do everything that needs no person.
-func (s *server) application(t *testing.T) *graph {
+func (s server) application(t *testing.T) *graph {
 	t.Helper()
-	return s.connect(t, s.secret(t, s.Client.Secret))
-}
-
-func (s *server) secret(t *testing.T, secret string) azcore.TokenCredential {
-	t.Helper()
-	credential, err := azidentity.NewClientSecretCredential(s.TenantID, s.Client.ID, secret, &azidentity.ClientSecretCredentialOptions{
-		ClientOptions: s.identity(), DisableInstanceDiscovery: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return credential
-}
-
-// someone is the person with that key.
-func (s *server) someone(t *testing.T, key string) *person {
-	t.Helper()
-	p := s.People[key]
-	if p == nil {
-		t.Fatalf("the sample has no %q", key)
-	}
-	return p
-}
-
-// device makes a credential that signs a person in by device code, in that browser.
-func (s *server) device(t *testing.T, b *browser) *azidentity.DeviceCodeCredential {
-	t.Helper()
-	return s.deviceAt(t, s.TenantID, b)
-}
-
-// deviceAt does so at a tenant, by its id or domain; empty: the SDK leaves it to the person's name.
-func (s *server) deviceAt(t *testing.T, tenant string, b *browser) *azidentity.DeviceCodeCredential {
-	t.Helper()
-	credential, err := azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
-		ClientOptions: s.identity(), DisableInstanceDiscovery: true, TenantID: tenant, ClientID: s.Client.ID,
-		UserPrompt: func(ctx context.Context, m azidentity.DeviceCodeMessage) error {
-			return b.enter(ctx, m.VerificationURL, m.UserCode)
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return credential
+	return s.connect(t, s.Secret(t, s.Client.Secret))
 }
 
 // signIn signs a person in with a new browser, with name and password alone.
-func (s *server) signIn(t *testing.T, p *person) *graph {
+func (s server) signIn(t *testing.T, p *person) *graph {
 	t.Helper()
-	g := s.connect(t, s.device(t, s.newBrowser(p)))
+	g := s.connect(t, s.Device(t, s.NewBrowser(p)))
 	g.token(t, "")
 	return g
 }
 
 // signInWithMFA signs a person in with a second factor too.
-func (s *server) signInWithMFA(t *testing.T, p *person) *graph {
+func (s server) signInWithMFA(t *testing.T, p *person) *graph {
 	t.Helper()
-	g := s.connect(t, s.device(t, s.newBrowser(p)))
-	g.token(t, claimsMFA)
+	g := s.connect(t, s.Device(t, s.NewBrowser(p)))
+	g.token(t, house.ClaimsMFA)
 	return g
 }
 
@@ -156,7 +100,7 @@ func (s *server) signInWithMFA(t *testing.T, p *person) *graph {
 func (g *graph) token(t *testing.T, claims string) tokenClaims {
 	t.Helper()
 	token, err := g.credential.GetToken(t.Context(), policy.TokenRequestOptions{
-		Scopes: sample.scopes(), Claims: claims, EnableCAE: true,
+		Scopes: sample.Scopes(), Claims: claims, EnableCAE: true,
 	})
 	if err != nil {
 		t.Fatalf("get a token: %v", err)

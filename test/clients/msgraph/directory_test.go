@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheDirectoryIsRead(t *testing.T) {
-	app, alice, mia := sample.application(t), sample.someone(t, "alice"), sample.someone(t, "mia")
+	app, alice, mia := sample.application(t), sample.Someone(t, "alice"), sample.Someone(t, "mia")
 	if n := len(app.people(t)); n < 200 {
 		t.Errorf("people: got %d, want 200 at least", n)
 	}
@@ -35,7 +35,7 @@ func TestTheDirectoryIsRead(t *testing.T) {
 	equal(t, "the group found", value(group.GetId()), sample.Groups["payroll-approvers"].ID)
 	members, err := app.Groups().ByGroupId(value(group.GetId())).Members().Get(t.Context(), nil)
 	must(t, "list members", err)
-	ana, isThere := sample.someone(t, "ana"), false
+	ana, isThere := sample.Someone(t, "ana"), false
 	for _, m := range members.GetValue() {
 		u, ok := m.(models.Userable)
 		isThere = isThere || ok && value(u.GetId()) == ana.ID && value(u.GetDisplayName()) == ana.DisplayName
@@ -57,7 +57,7 @@ func TestTheDirectoryIsRead(t *testing.T) {
 
 // Every set that callers of PIM read beside those of the stories, with the SDK's typed calls.
 func TestTheOtherSetsAreRead(t *testing.T) {
-	app, alice, ctx := sample.application(t), sample.someone(t, "alice"), t.Context()
+	app, alice, ctx := sample.application(t), sample.Someone(t, "alice"), t.Context()
 	directory := app.RoleManagement().Directory()
 	units, err := app.Directory().AdministrativeUnits().Get(ctx, nil)
 	unit := listed(t, "administrative units", units, err)[0]
@@ -97,7 +97,7 @@ func listed[T any](t *testing.T, what string, got interface{ GetValue() []T }, e
 }
 
 func TestRequestsAreReadAndCounted(t *testing.T) {
-	app, alice, ctx := sample.application(t), sample.someone(t, "alice"), t.Context()
+	app, alice, ctx := sample.application(t), sample.Someone(t, "alice"), t.Context()
 	directory := app.RoleManagement().Directory()
 	role := app.role(t, "Viva Pulse Administrator")
 	id := app.makesEligible(t, alice, role, "P30D")
@@ -122,7 +122,7 @@ func TestRequestsAreReadAndCounted(t *testing.T) {
 }
 
 func TestUsersAreSearched(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	headers := abstractions.NewRequestHeaders()
 	headers.Add("ConsistencyLevel", "eventual")
 	found, err := app.Users().Get(t.Context(), &users.UsersRequestBuilderGetRequestConfiguration{

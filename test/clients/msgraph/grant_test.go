@@ -7,7 +7,7 @@ import (
 )
 
 func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
 	role := app.role(t, "Insights Analyst")
 	first := app.makesEligible(t, bob, role, "P10D")
 	_, err := app.eligibility(t, ask{action: adminAssign, principal: bob.ID, role: role, duration: "P10D"})
@@ -36,7 +36,7 @@ func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
 	// What is removed takes with it what rests on it.
 	got, err := asBob.assignment(t, activates(bob, role))
 	done(t, "activate", got, err, "Provisioned")
-	sample.after(t, 6*time.Minute)
+	sample.After(t, 6*time.Minute)
 	removed, err := app.eligibility(t, ask{action: adminRemove, principal: bob.ID, role: role})
 	done(t, "remove", removed, err, "Revoked")
 	equal(t, "target of the removal", value(removed.GetTargetScheduleId()), "")
@@ -50,7 +50,7 @@ func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
 }
 
 func TestAnActiveAssignmentIsGivenAndTaken(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	role := app.role(t, "Usage Summary Reports Reader")
 	asked := ask{action: adminAssign, principal: alice.ID, role: role, duration: "P7D"}
 	_, err := app.assignment(t, asked)
@@ -68,14 +68,14 @@ func TestAnActiveAssignmentIsGivenAndTaken(t *testing.T) {
 	removal := ask{action: adminRemove, principal: alice.ID, role: role}
 	_, err = app.assignment(t, removal)
 	refused(t, "remove at once", err, http.StatusBadRequest, "ActiveDurationTooShort")
-	sample.after(t, 6*time.Minute)
+	sample.After(t, 6*time.Minute)
 	got, err = app.assignment(t, removal)
 	done(t, "remove", got, err, "Revoked")
 	rows(t, "active assignments after the removal", app.holds(t, alice, role), 0)
 }
 
 func TestOnlyAdministratorsMakeEligible(t *testing.T) {
-	pat, bob := sample.someone(t, "pat"), sample.someone(t, "bob")
+	pat, bob := sample.Someone(t, "pat"), sample.Someone(t, "bob")
 	asPat, asBob := sample.signIn(t, pat), sample.signIn(t, bob)
 	a := ask{action: adminAssign, principal: bob.ID, role: asPat.role(t, "Windows 365 Administrator"), duration: "P30D"}
 	_, err := asBob.eligibility(t, a)
@@ -87,7 +87,7 @@ func TestOnlyAdministratorsMakeEligible(t *testing.T) {
 
 // Dan is eligible through the service desk, which is also one of the operators: two roles by two ways.
 func TestAMemberOfAnEligibleGroupActivates(t *testing.T) {
-	dan := sample.someone(t, "dan")
+	dan := sample.Someone(t, "dan")
 	g := sample.signInWithMFA(t, dan)
 	got, err := g.RoleManagement().Directory().RoleEligibilityScheduleInstances().FilterByCurrentUserWithOn(new("principal")).
 		GetAsFilterByCurrentUserWithOnGetResponse(t.Context(), &myEligibilityConfig{
@@ -109,7 +109,7 @@ func TestAMemberOfAnEligibleGroupActivates(t *testing.T) {
 
 // What is only tried out is judged like everything else, and leaves nothing.
 func TestARequestIsOnlyValidated(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	role := app.role(t, "Yammer Administrator")
 	r := ask{action: adminAssign, principal: alice.ID, role: role, duration: "P30D"}.eligibility(t)
 	r.SetIsValidationOnly(new(true))

@@ -42,7 +42,7 @@ func (g *graph) isMember(t *testing.T, p *person, group string) bool {
 // The main story: eligible, refused without a reason, a member by every way that tells, ended by hand, a member again, and
 // none when the hour is over.
 func TestAPersonActivatesAMembership(t *testing.T) {
-	app, alice, owen := sample.application(t), sample.someone(t, "alice"), sample.someone(t, "owen")
+	app, alice, owen := sample.application(t), sample.Someone(t, "alice"), sample.Someone(t, "owen")
 	group := app.makeGroup(t, "vault-keepers", with(nil, []*person{owen}))
 	schedule := app.opens(t, alice, group, asMember)
 	g := sample.signIn(t, alice)
@@ -65,7 +65,7 @@ func TestAPersonActivatesAMembership(t *testing.T) {
 	leaves := joining{action: groupDeactivate, principal: alice.ID, group: group, side: asMember}
 	_, err = g.membership(t, leaves)
 	refused(t, "deactivate at once", err, http.StatusBadRequest, "ActiveDurationTooShort")
-	sample.after(t, 6*time.Minute)
+	sample.After(t, 6*time.Minute)
 	got, err = g.membership(t, leaves)
 	done(t, "deactivate", got, err, "Revoked")
 	equal(t, "a member after the end by hand", app.isMember(t, alice, group), false)
@@ -73,7 +73,7 @@ func TestAPersonActivatesAMembership(t *testing.T) {
 	got, err = g.membership(t, joins(alice, group))
 	done(t, "activate again", got, err, "Provisioned")
 	equal(t, "a member again", app.isMember(t, alice, group), true)
-	sample.after(t, time.Hour)
+	sample.After(t, time.Hour)
 	equal(t, "a member after an hour", app.isMember(t, alice, group), false)
 }
 
@@ -118,7 +118,7 @@ func (g *graph) seesMembership(t *testing.T, group, schedule, eligibility string
 
 // Who activates a membership holds what the group holds, as long as the membership runs.
 func TestAnActivatedMembershipCarriesTheGroupsRoles(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
 	group := app.makeGroup(t, "report-readers", func(g *models.Group) {
 		g.SetIsAssignableToRole(new(true))
 		g.SetVisibility(new("Private"))
@@ -140,7 +140,7 @@ func TestAnActivatedMembershipCarriesTheGroupsRoles(t *testing.T) {
 	_, err = g.AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	must(t, "read the log as a member", err)
 
-	sample.after(t, time.Hour)
+	sample.After(t, time.Hour)
 	rows(t, "roles afterwards", g.ownRoles(t, role), 0)
 	_, err = g.AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	refused(t, "read the log afterwards", err, http.StatusForbidden, "Authentication_RequestFromUnsupportedUserRole")
@@ -158,7 +158,7 @@ func (g *graph) ownRoles(t *testing.T, role string) []assignmentRow {
 }
 
 func TestAnActivatedOwnerAdministersTheGroup(t *testing.T) {
-	app, mia, bob := sample.application(t), sample.someone(t, "mia"), sample.someone(t, "bob")
+	app, mia, bob := sample.application(t), sample.Someone(t, "mia"), sample.Someone(t, "bob")
 	group := app.makeGroup(t, "owned-by-the-hour")
 	app.opens(t, mia, group, asOwner)
 	g := sample.signIn(t, mia)
@@ -175,7 +175,7 @@ func TestAnActivatedOwnerAdministersTheGroup(t *testing.T) {
 	given, err := g.groupEligibility(t, a)
 	done(t, "make eligible as an owner", given, err, "Provisioned")
 	equal(t, "creator", creator(given), mia.ID)
-	sample.after(t, time.Hour)
+	sample.After(t, time.Hour)
 	rows(t, "owners afterwards", app.owners(t, group), 0)
 	a.action = groupRemove
 	_, err = g.groupEligibility(t, a)
@@ -184,7 +184,7 @@ func TestAnActivatedOwnerAdministersTheGroup(t *testing.T) {
 
 // What programs manage: assign, change, take away; each change gives the schedule a new id.
 func TestMembershipsAreGivenChangedAndTaken(t *testing.T) {
-	app, bob, dan := sample.application(t), sample.someone(t, "bob"), sample.someone(t, "dan")
+	app, bob, dan := sample.application(t), sample.Someone(t, "bob"), sample.Someone(t, "dan")
 	group := app.makeGroup(t, "managed")
 	first := app.opens(t, bob, group, asMember)
 	changes := joining{action: groupUpdate, principal: bob.ID, group: group, side: asMember, duration: "P60D", justification: "Longer"}
@@ -211,7 +211,7 @@ func TestMembershipsAreGivenChangedAndTaken(t *testing.T) {
 	equal(t, "how it is held", value(row.GetAssignmentType()), models.ASSIGNED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
 	equal(t, "whose it is", value(row.GetPrincipal().GetId()), dan.ID)
 	equal(t, "a member", app.isMember(t, dan, group), true)
-	sample.after(t, 6*time.Minute)
+	sample.After(t, 6*time.Minute)
 	taken, err := app.membership(t, joining{action: groupRemove, principal: dan.ID, group: group, side: asMember})
 	done(t, "take the membership", taken, err, "Revoked")
 	rows(t, "memberships afterwards", app.memberships(t, group), 0)
@@ -226,7 +226,7 @@ func TestMembershipsAreGivenChangedAndTaken(t *testing.T) {
 
 // Members made outside PIM are members without a request and without an end.
 func TestMembersMadeOutsidePIM(t *testing.T) {
-	app, owen := sample.application(t), sample.someone(t, "owen")
+	app, owen := sample.application(t), sample.Someone(t, "owen")
 	var sides []models.PrivilegedAccessGroupRelationships
 	for _, row := range app.memberships(t, sample.Groups["data-stewards"].ID) {
 		if value(row.GetPrincipalId()) != owen.ID {

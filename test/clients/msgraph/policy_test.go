@@ -9,7 +9,7 @@ import (
 
 // A changed rule is read back as it was sent, in its own type; the other sixteen stay; the next request meets it.
 func TestARuleIsChanged(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	role := app.role(t, "Knowledge Manager")
 	app.makesEligible(t, alice, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
@@ -52,7 +52,7 @@ func TestARuleIsChanged(t *testing.T) {
 
 // Approvers are sent and read back as the subject sets of v1.0, people and groups apart.
 func TestApproversAreReadBack(t *testing.T) {
-	app, ana := sample.application(t), sample.someone(t, "ana")
+	app, ana := sample.application(t), sample.Someone(t, "ana")
 	group := sample.Groups["payroll-approvers"].ID
 	role := app.role(t, "Search Editor")
 	rule, ok := demandsApproval(ana).(*models.UnifiedRoleManagementPolicyApprovalRule)

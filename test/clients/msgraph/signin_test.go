@@ -12,6 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"portcullis/test/clients/house"
 )
 
 func TestAnApplicationSignsInWithItsSecret(t *testing.T) {
@@ -25,7 +27,7 @@ func TestAnApplicationSignsInWithItsSecret(t *testing.T) {
 }
 
 func TestAWrongSecretIsRefused(t *testing.T) {
-	_, err := sample.secret(t, "not the secret").GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.scopes()})
+	_, err := sample.Secret(t, "not the secret").GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.Scopes()})
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) {
 		t.Fatalf("got %v (%T), want an AuthenticationFailedError", err, err)
@@ -36,12 +38,12 @@ func TestAWrongSecretIsRefused(t *testing.T) {
 }
 
 func TestAPersonSignsInByDeviceCode(t *testing.T) {
-	mia := sample.someone(t, "mia")
-	browser := sample.newBrowser(mia)
-	g := sample.connect(t, sample.device(t, browser))
+	mia := sample.Someone(t, "mia")
+	browser := sample.NewBrowser(mia)
+	g := sample.connect(t, sample.Device(t, browser))
 
 	token := g.token(t, "")
-	equal(t, "steps without a second factor", strings.Join(browser.asked, " "), "code password confirm")
+	equal(t, "steps without a second factor", strings.Join(browser.Asked, " "), "code password confirm")
 	equal(t, "person of the token", token.Object, mia.ID)
 	equal(t, "account of the token", token.Account, mia.UserPrincipalName)
 	if slices.Contains(token.Methods, "mfa") {
@@ -52,9 +54,9 @@ func TestAPersonSignsInByDeviceCode(t *testing.T) {
 	equal(t, "me", value(me.GetUserPrincipalName()), mia.UserPrincipalName)
 
 	// The same credential, asked for more: the refresh token does not do, so the person is asked again.
-	browser.asked = nil
-	token = g.token(t, claimsMFA)
-	equal(t, "steps with a second factor", strings.Join(browser.asked, " "), "code totp confirm")
+	browser.Asked = nil
+	token = g.token(t, house.ClaimsMFA)
+	equal(t, "steps with a second factor", strings.Join(browser.Asked, " "), "code totp confirm")
 	equal(t, "person of the second token", token.Object, mia.ID)
 	if !slices.Contains(token.Methods, "mfa") {
 		t.Errorf("methods with a second factor: got %q, want mfa among them", token.Methods)
@@ -65,9 +67,9 @@ func TestAPersonSignsInByDeviceCode(t *testing.T) {
 }
 
 func TestATenantGoesByItsDomainOrByThePerson(t *testing.T) {
-	nora := sample.someone(t, "nora")
+	nora := sample.Someone(t, "nora")
 	for _, tenant := range []string{sample.Domain, ""} {
-		g := sample.connect(t, sample.deviceAt(t, tenant, sample.newBrowser(nora)))
+		g := sample.connect(t, sample.DeviceAt(t, tenant, sample.NewBrowser(nora)))
 		token := g.token(t, "")
 		equal(t, "person of the token at "+tenant, token.Object, nora.ID)
 		equal(t, "tenant of the token at "+tenant, token.Tenant, sample.TenantID)
@@ -77,10 +79,10 @@ func TestATenantGoesByItsDomainOrByThePerson(t *testing.T) {
 }
 
 func TestAPersonRefusesADevice(t *testing.T) {
-	browser := sample.newBrowser(sample.someone(t, "owen"))
-	browser.refuses = true
-	_, err := sample.device(t, browser).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.scopes()})
-	equal(t, "steps", strings.Join(browser.asked, " "), "code password confirm")
+	browser := sample.NewBrowser(sample.Someone(t, "owen"))
+	browser.Refuses = true
+	_, err := sample.Device(t, browser).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.Scopes()})
+	equal(t, "steps", strings.Join(browser.Asked, " "), "code password confirm")
 	// The SDK has read the answer before it shows it, so that its status alone is left: a device that waits goes on asking.
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || failed.RawResponse == nil {

@@ -131,18 +131,18 @@ func threeStages(t *testing.T) models.UnifiedRoleManagementPolicyRuleable {
 	t.Helper()
 	manager := models.NewRequestorManager()
 	manager.SetManagerLevel(new(int32(1)))
-	second := stage(singleUsers(sample.someone(t, "ben"))...)
+	second := stage(singleUsers(sample.Someone(t, "ben"))...)
 	second.SetIsEscalationEnabled(new(true))
 	second.SetEscalationTimeInMinutes(new(int32(60)))
-	second.SetEscalationApprovers(singleUsers(sample.someone(t, "ana")))
-	return demandsStages(stage(manager), second, stage(singleUsers(sample.someone(t, "eve"))...))
+	second.SetEscalationApprovers(singleUsers(sample.Someone(t, "ana")))
+	return demandsStages(stage(manager), second, stage(singleUsers(sample.Someone(t, "eve"))...))
 }
 
 // followThreeStages sees a request of Alice's through. Whoever's turn it is not cannot decide. given tells whether she has it.
 func followThreeStages(t *testing.T, a approvals, asAlice *graph, id string, given func() bool) {
 	t.Helper()
-	asMia, asBen := sample.signIn(t, sample.someone(t, "mia")), sample.signIn(t, sample.someone(t, "ben"))
-	asAna, asEve := sample.signIn(t, sample.someone(t, "ana")), sample.signIn(t, sample.someone(t, "eve"))
+	asMia, asBen := sample.signIn(t, sample.Someone(t, "mia")), sample.signIn(t, sample.Someone(t, "ben"))
+	asAna, asEve := sample.signIn(t, sample.Someone(t, "ana")), sample.signIn(t, sample.Someone(t, "eve"))
 	equal(t, "stages at first", asMia.states(t, a, id), "InProgress for me, Initializing, Initializing")
 	refused(t, "decide before one's turn", a.decide(t, asBen, id, id, "Approve"), http.StatusNotFound, unseen)
 	equal(t, "id of the first stage", asMia.answers(t, a, id, "Approve"), id)
@@ -152,7 +152,7 @@ func followThreeStages(t *testing.T, a approvals, asAlice *graph, id string, giv
 	equal(t, "requests that Ben sees", a.waiting(t, asBen), 1)
 	equal(t, "requests that Ana sees", a.waiting(t, asAna), 0)
 	refused(t, "decide before the escalation", a.decide(t, asAna, id, id, "Approve"), http.StatusNotFound, unseen)
-	sample.after(t, 61*time.Minute)
+	sample.After(t, 61*time.Minute)
 	until(t, "Ana sees the request", func() bool { return a.waiting(t, asAna) == 1 })
 	equal(t, "requests that Ben sees after the escalation", a.waiting(t, asBen), 1)
 	asAna.answers(t, a, id, "Approve")
@@ -167,12 +167,12 @@ func followThreeStages(t *testing.T, a approvals, asAlice *graph, id string, giv
 		by = append(by, value(s.ReviewedBy).ID)
 	}
 	equal(t, "who decided", text(t, by), text(t, []string{
-		sample.someone(t, "mia").ID, sample.someone(t, "ana").ID, sample.someone(t, "eve").ID,
+		sample.Someone(t, "mia").ID, sample.Someone(t, "ana").ID, sample.Someone(t, "eve").ID,
 	}))
 }
 
 func TestThreeStagesAgreeToARole(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	role := app.role(t, "Exchange Administrator")
 	app.makesEligible(t, alice, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
@@ -184,7 +184,7 @@ func TestThreeStagesAgreeToARole(t *testing.T) {
 }
 
 func TestThreeStagesAgreeToAMembership(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	group := app.makeGroup(t, "three-stages")
 	app.opens(t, alice, group, asMember)
 	app.memberRuled(t, group, threeStages(t))
@@ -205,8 +205,8 @@ func agree(minimum int32, approvers ...*person) models.UnifiedRoleManagementPoli
 }
 
 func TestTwoOfThreeAgreeToAMembership(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
-	ana, ben, eve := sample.someone(t, "ana"), sample.someone(t, "ben"), sample.someone(t, "eve")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
+	ana, ben, eve := sample.Someone(t, "ana"), sample.Someone(t, "ben"), sample.Someone(t, "eve")
 	group := app.makeGroup(t, "two-of-three")
 	app.opens(t, bob, group, asMember)
 	app.memberRuled(t, group, agree(2, ana, ben, eve))
@@ -231,8 +231,8 @@ func TestTwoOfThreeAgreeToAMembership(t *testing.T) {
 
 // One "no" is enough, whoever said "yes" before.
 func TestOneOfTwoDeniesARole(t *testing.T) {
-	app, bob := sample.application(t), sample.someone(t, "bob")
-	ana, ben := sample.someone(t, "ana"), sample.someone(t, "ben")
+	app, bob := sample.application(t), sample.Someone(t, "bob")
+	ana, ben := sample.Someone(t, "ana"), sample.Someone(t, "ben")
 	role := app.role(t, "Hybrid Identity Administrator")
 	app.makesEligible(t, bob, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
@@ -246,7 +246,7 @@ func TestOneOfTwoDeniesARole(t *testing.T) {
 }
 
 func TestARequestLapses(t *testing.T) {
-	app, alice, ben := sample.application(t), sample.someone(t, "alice"), sample.someone(t, "ben")
+	app, alice, ben := sample.application(t), sample.Someone(t, "alice"), sample.Someone(t, "ben")
 	group := app.makeGroup(t, "nobody-decides")
 	app.opens(t, alice, group, asMember)
 	app.memberRuled(t, group, demandsApproval(ben))
@@ -254,7 +254,7 @@ func TestARequestLapses(t *testing.T) {
 	asked, err := g.membership(t, joins(alice, group))
 	done(t, "activate", asked, err, "PendingApproval")
 	id := value(asked.GetId())
-	sample.after(t, 24*time.Hour+time.Minute)
+	sample.After(t, 24*time.Hour+time.Minute)
 	until(t, "the request lapses", func() bool { return a.status(t, g, id) == "Failed" })
 	refused(t, "decide afterwards", a.decide(t, sample.signIn(t, ben), id, id, "Approve"), http.StatusNotFound, unseen)
 	rows(t, "members", app.members(t, group), 0)

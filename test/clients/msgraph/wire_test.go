@@ -40,7 +40,7 @@ func TestUnknownIDs(t *testing.T) {
 	err = directory.RoleAssignmentScheduleRequests().ByUnifiedRoleAssignmentScheduleRequestId(unknownID).Cancel().Post(ctx, nil)
 	check("cancel a request", err, noRequest)
 
-	alice, role := sample.someone(t, "alice"), app.role(t, "Guest Inviter")
+	alice, role := sample.Someone(t, "alice"), app.role(t, "Guest Inviter")
 	_, err = app.eligibility(t, ask{action: adminAssign, principal: unknownID, role: role, duration: "P1D"})
 	check("make nobody eligible", err, "SubjectNotFound")
 	_, err = app.eligibility(t, ask{action: adminAssign, principal: alice.ID, role: unknownID, duration: "P1D"})
@@ -49,7 +49,7 @@ func TestUnknownIDs(t *testing.T) {
 
 // The SDK compresses every body unless it is told not to. It is not told.
 func TestBodiesTravelCompressed(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	app.makesEligible(t, alice, app.role(t, "Virtual Visits Administrator"), "P30D")
 	equal(t, "compressed bodies", app.wire.compressed.Load(), 1)
 	equal(t, "bodies that were refused for being so", app.wire.refused.Load(), 0)

@@ -41,7 +41,7 @@ func reference(p *person) models.ReferenceCreateable {
 }
 
 func TestAUserIsMadeChangedDeletedAndRestored(t *testing.T) {
-	app, mia, ctx := sample.application(t), sample.someone(t, "mia"), t.Context()
+	app, mia, ctx := sample.application(t), sample.Someone(t, "mia"), t.Context()
 	p := app.makeUser(t, "frida")
 	me, err := sample.signIn(t, p).Me().Get(ctx, nil)
 	must(t, "read me", err)
@@ -103,7 +103,7 @@ func TestADisabledUserLosesEverything(t *testing.T) {
 
 func TestAGroupIsMadeChangedAndDeleted(t *testing.T) {
 	app, ctx := sample.application(t), t.Context()
-	alice, bob, owen := sample.someone(t, "alice"), sample.someone(t, "bob"), sample.someone(t, "owen")
+	alice, bob, owen := sample.Someone(t, "alice"), sample.Someone(t, "bob"), sample.Someone(t, "owen")
 	id := app.makeGroup(t, "bees", with([]*person{alice}, []*person{owen}))
 	group := app.Groups().ByGroupId(id)
 	equal(t, "owners", text(t, app.owners(t, id)), text(t, []string{owen.ID}))
@@ -133,7 +133,7 @@ func TestAGroupIsMadeChangedAndDeleted(t *testing.T) {
 
 // A permanent assignment outside PIM has no request and no end, and PIM lists it.
 func TestAnAssignmentOutsidePIM(t *testing.T) {
-	app, alice, ctx := sample.application(t), sample.someone(t, "alice"), t.Context()
+	app, alice, ctx := sample.application(t), sample.Someone(t, "alice"), t.Context()
 	role := app.role(t, "Directory Readers")
 	asked := models.NewUnifiedRoleAssignment()
 	asked.SetPrincipalId(&alice.ID)
@@ -161,7 +161,7 @@ func TestAnAssignmentOutsidePIM(t *testing.T) {
 
 // The older way to hold a role is a view on the same assignments.
 func TestADirectoryRoleHasMembers(t *testing.T) {
-	app, bob, ctx := sample.application(t), sample.someone(t, "bob"), t.Context()
+	app, bob, ctx := sample.application(t), sample.Someone(t, "bob"), t.Context()
 	role := app.role(t, "Message Center Privacy Reader")
 	members := app.DirectoryRoles().ByDirectoryRoleId(role).Members()
 	must(t, "add a holder", members.Ref().Post(ctx, reference(bob), nil))
@@ -198,7 +198,7 @@ func TestARoleOfOnesOwn(t *testing.T) {
 
 func TestAnAdministrativeUnit(t *testing.T) {
 	app, ctx := sample.application(t), t.Context()
-	alice, sam := sample.someone(t, "alice"), sample.someone(t, "sam")
+	alice, sam := sample.Someone(t, "alice"), sample.Someone(t, "sam")
 	asked := models.NewAdministrativeUnit()
 	asked.SetDisplayName(new("Apiary"))
 	made, err := app.Directory().AdministrativeUnits().Post(ctx, asked, nil)
@@ -226,7 +226,7 @@ func TestAnAdministrativeUnit(t *testing.T) {
 }
 
 func TestObjectsAreFoundByTheirIDs(t *testing.T) {
-	app, alice := sample.application(t), sample.someone(t, "alice")
+	app, alice := sample.application(t), sample.Someone(t, "alice")
 	body := directoryobjects.NewGetByIdsPostRequestBody()
 	body.SetIds([]string{alice.ID, sample.Groups["service-desk"].ID, unknownID})
 	body.SetTypes([]string{"user", "group"})

@@ -1,4 +1,4 @@
-package msgraph
+package house
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// person is somebody of the sample organisation, with what they know and their authenticator app.
-type person struct {
+// Person is somebody of the sample organisation, with what they know and their authenticator app.
+type Person struct {
 	ID                string `json:"id"`
 	UserPrincipalName string `json:"userPrincipalName"`
 	DisplayName       string `json:"displayName"`
@@ -34,7 +34,7 @@ type person struct {
 const totpStep = 30 // seconds
 
 // code is the next one-time code (RFC 6238). Where the app has shown all that the server takes now, it waits.
-func (p *person) code(ctx context.Context) (string, error) {
+func (p *Person) code(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	step := max(time.Now().Unix()/totpStep, p.last+1)
@@ -60,20 +60,21 @@ func (p *person) code(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:at+4])&0x7fffffff%1_000_000), nil
 }
 
-// browser fills in forms as a person does in a browser without scripts. It keeps cookies, so that a second sign-in in it
+// Browser fills in forms as a person does in a browser without scripts. It keeps cookies, so that a second sign-in in it
 // knows the person.
-type browser struct {
+type Browser struct {
 	client *http.Client
-	person *person
-	// asked are the steps of the pages that were shown, in order.
-	asked []string
-	// refuses makes the person say no to the device.
-	refuses bool
+	person *Person
+	// Asked are the steps of the pages that were shown, in order.
+	Asked []string
+	// Refuses makes the person say no to the device.
+	Refuses bool
 }
 
-func (s *server) newBrowser(p *person) *browser {
+// NewBrowser opens a browser that knows nobody yet.
+func (s *Server) NewBrowser(p *Person) *Browser {
 	jar, _ := cookiejar.New(nil) // it fails for options alone
-	return &browser{client: &http.Client{Transport: s.transport, Jar: jar}, person: p}
+	return &Browser{client: &http.Client{Transport: s.Transport, Jar: jar}, person: p}
 }
 
 // page is what a browser shows: its address, its form's fields with their values, and its text.
@@ -86,8 +87,8 @@ type page struct {
 
 const maxSteps = 10
 
-// enter types a device's code into the page that the device names and does what the pages ask, until none asks more.
-func (b *browser) enter(ctx context.Context, address, code string) error {
+// Enter types a device's code into the page that the device names and does what the pages ask, until none asks more.
+func (b *Browser) Enter(ctx context.Context, address, code string) error {
 	p, err := b.open(ctx, address)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (b *browser) enter(ctx context.Context, address, code string) error {
 			step = "code"
 			p.fields.Set("user_code", code)
 		}
-		b.asked = append(b.asked, step)
+		b.Asked = append(b.Asked, step)
 		if err := b.fill(ctx, step, p.fields); err != nil {
 			return err
 		}
@@ -109,10 +110,10 @@ func (b *browser) enter(ctx context.Context, address, code string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("the sign-in does not end; it asked %q", b.asked)
+	return fmt.Errorf("the sign-in does not end; it asked %q", b.Asked)
 }
 
-func (b *browser) fill(ctx context.Context, step string, fields url.Values) error {
+func (b *Browser) fill(ctx context.Context, step string, fields url.Values) error {
 	var err error
 	switch step {
 	case "code":
@@ -125,7 +126,7 @@ func (b *browser) fill(ctx context.Context, step string, fields url.Values) erro
 		fields.Set("totp", code)
 	case "confirm":
 		fields.Set("answer", "allow")
-		if b.refuses {
+		if b.Refuses {
 			fields.Set("answer", "deny")
 		}
 	default:
@@ -134,7 +135,7 @@ func (b *browser) fill(ctx context.Context, step string, fields url.Values) erro
 	return err
 }
 
-func (b *browser) open(ctx context.Context, address string) (page, error) {
+func (b *Browser) open(ctx context.Context, address string) (page, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return page{}, err
@@ -142,7 +143,7 @@ func (b *browser) open(ctx context.Context, address string) (page, error) {
 	return b.do(r)
 }
 
-func (b *browser) post(ctx context.Context, p page) (page, error) {
+func (b *Browser) post(ctx context.Context, p page) (page, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address.String(), strings.NewReader(p.fields.Encode()))
 	if err != nil {
 		return page{}, err
@@ -151,7 +152,7 @@ func (b *browser) post(ctx context.Context, p page) (page, error) {
 	return b.do(r)
 }
 
-func (b *browser) do(r *http.Request) (page, error) {
+func (b *Browser) do(r *http.Request) (page, error) {
 	answer, err := b.client.Do(r)
 	if err != nil {
 		return page{}, err
