@@ -148,6 +148,16 @@ export function makeGroup(caller, mailNickname, more) {
   })
 }
 
+/** Makes a user with a name of their own, and a password to sign in with. */
+export async function makeUser(caller, mailNickname) {
+  const password = `It is ${mailNickname}, really!`
+  const user = await caller.api('/users').post({
+    accountEnabled: true, displayName: mailNickname, mailNickname, userPrincipalName: `${mailNickname}@${sample.domain}`,
+    passwordProfile: { password, forceChangePasswordNextSignIn: false },
+  })
+  return { ...user, password }
+}
+
 /** The addresses of directory objects, as a body binds to them. */
 export const refs = (...objects) => objects.map((o) => `${sample.url}/v1.0/directoryObjects/${o.id}`)
 

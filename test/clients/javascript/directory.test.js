@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { all, eligibilities, holds, ids, makeGroup, makesEligible, opens, refs, refused, role, roles, rows } from './ask.js'
+import {
+  all, eligibilities, holds, ids, makeGroup, makeUser, makesEligible, opens, refs, refused, role, roles, rows,
+} from './ask.js'
 import { application, sample, signIn, someone } from './house.js'
 
 const app = application()
 
-/** Makes a user with a name of their own, and a password to sign in with. */
-async function makeUser(mailNickname) {
-  const password = `It is ${mailNickname}, really!`
-  const user = await app.api('/users').post({
-    accountEnabled: true, displayName: mailNickname, mailNickname, userPrincipalName: `${mailNickname}@${sample.domain}`,
-    passwordProfile: { password, forceChangePasswordNextSignIn: false },
-  })
-  return { ...user, password }
-}
-
 test('a user is made, changed, deleted, restored and deleted for good', async () => {
-  const user = await makeUser('frida')
+  const user = await makeUser(app, 'frida')
   assert.equal((await signIn(user).api('/me').get()).id, user.id)
   await app.api(`/users/${user.id}`).patch({ jobTitle: 'Beekeeper', displayName: 'Frida Holm' })
   await app.api(`/users/${user.id}/manager/$ref`).put({ '@odata.id': refs(someone('mia'))[0] })
@@ -43,7 +35,7 @@ test('a user is made, changed, deleted, restored and deleted for good', async ()
 })
 
 test('a disabled user loses everything at once', async () => {
-  const user = await makeUser('gerda')
+  const user = await makeUser(app, 'gerda')
   const roleID = await role(app, 'Message Center Reader')
   await makesEligible(app, user, roleID)
   const { id: groupID } = await makeGroup(app, 'gerdas', { 'members@odata.bind': refs(user) })
