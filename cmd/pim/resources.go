@@ -75,7 +75,9 @@ type nodeView struct {
 	Tags     map[string]string `json:"tags,omitempty"`
 }
 
+// showNodes writes nodes, management groups first, and each right behind what contains it by its id.
 func (s *session) showNodes(list []client.Node) error {
+	slices.SortStableFunc(list, func(a, b client.Node) int { return strings.Compare(strings.ToLower(a.ID), strings.ToLower(b.ID)) })
 	out := make([]nodeView, len(list))
 	for i, n := range list {
 		out[i] = nodeView{n.ID, first(n.Title, n.Properties.Title, n.Name), n.Type, n.Location, n.Tags}

@@ -39,8 +39,9 @@ type App struct {
 	Tell func()
 	Log  *slog.Logger
 
-	clock    clock
-	accounts accounts
+	clock     clock
+	accounts  accounts
+	alignment alignment
 }
 
 // attempts bounds how often an ask is decided again because its case changed meanwhile.
@@ -127,6 +128,7 @@ func (a *App) commit(ctx context.Context, c store.Commit) error {
 		return err
 	}
 	a.published(c)
+	a.aligned(ctx, c)
 	return nil
 }
 
@@ -206,7 +208,7 @@ func grants(a pim.Action) bool {
 		pim.SelfRenew, pim.Approve, pim.AssignOutside:
 		return true
 	case pim.AdminRemove, pim.SelfDeactivate, pim.Cancel, pim.Deny, pim.ScheduleDue, pim.RequestDue, pim.RemoveOutside,
-		pim.Depart, pim.Aftermath, pim.Rerooted:
+		pim.Depart, pim.Aftermath, pim.Rerooted, pim.Realign:
 		return false
 	default:
 		return true

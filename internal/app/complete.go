@@ -70,19 +70,34 @@ func (f AccountForm) of(p pim.Principal) string {
 func (a *App) complete(c *pim.Case) {
 	c.Role = completeRole(c.Key, c.Role)
 	c.Policy = completePolicy(c.Key.Policy(), c.Policy)
+	c.Doors = doorsOf(a.bindings(c.Key), c.Principal)
+}
+
+// bindings are those by which holding the role of a key opens doors.
+func (a *App) bindings(k pim.Key) []Binding {
+	var out []Binding
 	for _, b := range a.Doors {
-		if b.opens(c.Key, a.Index.Above) {
-			c.Doors = append(c.Doors, pim.Door{
-				Name: b.Door, Provider: b.Provider, Role: b.Role, Scope: b.Scope,
-				Privilege: b.Privilege, Account: b.Account.of(c.Principal),
-			})
+		if b.opens(k, a.Index.Above) {
+			out = append(out, b)
 		}
 	}
+	return out
+}
+
+// doorsOf are the doors of bindings, as they know a principal.
+func doorsOf(bindings []Binding, p pim.Principal) []pim.Door {
+	var out []pim.Door
+	for _, b := range bindings {
+		out = append(out, pim.Door{
+			Name: b.Door, Provider: b.Provider, Role: b.Role, Scope: b.Scope, Privilege: b.Privilege, Account: b.Account.of(p),
+		})
+	}
+	return out
 }
 
 // know reads what only some asks need to know of a case, beside what the store reads of every one.
 func (a *App) know(ctx context.Context, c *pim.Case, ask pim.Ask) error {
-	for _, learn := range []func(context.Context, *pim.Case, pim.Ask) error{a.knowManager, a.knowGrounds, a.knowNamed} {
+	for _, learn := range []func(context.Context, *pim.Case, pim.Ask) error{a.knowManager, a.knowGrounds, a.knowNamed, a.knowDoors} {
 		if err := learn(ctx, c, ask); err != nil {
 			return err
 		}

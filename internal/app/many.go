@@ -84,5 +84,6 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 	}
 	b.Index.Commit(written.Schedules, edges(written.Links), edges(written.Unlinks))
 	b.tell(b.commits...)
+	b.aligned(ctx, written)
 	return again
 }

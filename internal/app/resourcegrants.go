@@ -101,7 +101,10 @@ func (l resourceList) assignee() pim.PrincipalID {
 
 // where is what schedules and requests have in common.
 func (l resourceList) where() store.And {
-	where := store.And{store.Is(store.FieldProvider, string(pim.Resource)), store.Is(store.FieldKind, int(l.q.Kind))}
+	where := store.And{store.Is(store.FieldProvider, string(pim.Resource))}
+	if l.q.Kind != 0 {
+		where = append(where, store.Is(store.FieldKind, int(l.q.Kind)))
+	}
 	for _, p := range unique([]pim.PrincipalID{l.assignee(), l.q.Assignee}) { // both, where they are two
 		if p != "" {
 			where = append(where, store.In{Field: store.FieldPrincipal, Values: l.withGroups(l.now, l.q.Tenant, p)})
@@ -278,12 +281,14 @@ func (a *App) waiting(ctx context.Context, by pim.Caller, t pim.TenantID, where 
 }
 
 // ResourceRequest returns one request that the caller may see: as reader of the scope, as the one it is for, itself or by a
-// group, as creator or approver; else UnknownRequest. The schedule that a request makes has its id.
+// group, as creator or approver; else UnknownRequest. The schedule that a request makes has its id. Of the zero kind it is of either.
 func (a *App) ResourceRequest(ctx context.Context, by pim.Caller, t pim.TenantID, k pim.Kind, id pim.RequestID) (pim.Request, error) {
 	unknown := &pim.Refusal{Code: pim.UnknownRequest, Detail: "the request does not exist"}
-	page, err := a.Store.Requests(ctx, store.Query{Tenant: t, Limit: 1, Where: store.And{
-		store.Is(store.FieldID, string(id)), store.Is(store.FieldProvider, string(pim.Resource)), store.Is(store.FieldKind, int(k)),
-	}})
+	where := store.And{store.Is(store.FieldID, string(id)), store.Is(store.FieldProvider, string(pim.Resource))}
+	if k != 0 {
+		where = append(where, store.Is(store.FieldKind, int(k)))
+	}
+	page, err := a.Store.Requests(ctx, store.Query{Tenant: t, Limit: 1, Where: where})
 	if err != nil {
 		return pim.Request{}, err
 	}

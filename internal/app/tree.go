@@ -58,6 +58,10 @@ func treeKey(t pim.TenantID) pim.Key {
 // Node returns a node that the caller may read. The root is always there. Refusals: what pim.MayDo says, whether or not the node
 // is there, then UnknownScope.
 func (a *App) Node(ctx context.Context, by pim.Caller, t pim.TenantID, scope pim.Scope) (resource.Node, error) {
+	// What a caller may do is known of her own tenant: elsewhere it must not be asked.
+	if err := a.counts(ctx, by, t); err != nil {
+		return resource.Node{}, err
+	}
 	n, there, err := a.node(ctx, t, scope)
 	if err != nil {
 		return n, err
@@ -115,11 +119,15 @@ func (a *App) NodesByScope(ctx context.Context, t pim.TenantID, scopes []pim.Sco
 // below its parent and, where that changes, of moving it; InvalidScope and InvalidRequest for what cannot be; UnknownScope, of
 // the field parent, where what shall contain it is not there.
 func (a *App) PutNode(ctx context.Context, by pim.Caller, n resource.Node) (node resource.Node, created bool, err error) {
-	changes, err := a.putNodes(ctx, by, n.Tenant, []resource.Node{n})
-	if err != nil {
-		return resource.Node{}, false, err
-	}
-	return changes[0].after, changes[0].created, nil
+	var change planted
+	err = a.writeTree(ctx, by, n.Tenant, func(p *planting) (err error) {
+		if err := p.read(ctx, []resource.Node{n}); err != nil {
+			return err
+		}
+		change, err = p.put(n)
+		return err
+	})
+	return change.after, change.created, err
 }
 
 // EditNode changes a node as edit says, which may be called again. Refusals as of PutNode, and UnknownScope.
@@ -192,7 +200,7 @@ func (a *App) ImportTree(ctx context.Context, by pim.Caller, t pim.TenantID, nod
 }
 
 // Nodes lists the nodes that the caller may read, by scope unless another order is asked for. A page may have fewer rows than its
-// limit and be followed by another. Nobody is refused: who may read nothing is shown nothing.
+// limit and be followed by another. None of the tenant's people is refused: who may read nothing is shown nothing.
 func (a *App) Nodes(ctx context.Context, by pim.Caller, q store.Query) (store.Page[resource.Node], error) {
 	return a.NodesWhere(ctx, by, q, nil)
 }

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"portcullis/internal/pim"
+	"portcullis/internal/policy"
 	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 	"portcullis/internal/store"
@@ -91,6 +92,9 @@ func TestWhoSeesWhatOfTheTree(t *testing.T) {
 		}
 		if _, err := h.Node(t.Context(), h.as(1, 1), tenantID(2), corp); codeOf(t, err) != pim.Forbidden {
 			t.Errorf("in another tenant: got %v, want forbidden", err)
+		}
+		if page, err := h.Nodes(t.Context(), h.as(1, 1), store.Query{Tenant: tenantID(2)}); codeOf(t, err) != pim.Forbidden || len(page.Rows) > 0 {
+			t.Errorf("a list of another tenant: got %d rows, %v, want forbidden", len(page.Rows), err)
 		}
 	})
 }
@@ -218,6 +222,12 @@ func TestWhatIsDeletedTakesAllWithIt(t *testing.T) {
 		if err := s.Commit(t.Context(), waits); err != nil {
 			t.Fatal(err)
 		}
+		rules := []pim.RoleKey{resourceKey(1, 0, reader, database).Policy(), resourceKey(1, 0, reader, rgTen).Policy()}
+		for _, k := range rules {
+			if _, err := h.EditPolicy(t.Context(), h.as(1, 1), k, func(r *policy.Rules) error { r.EndUserAssignment.Enablement.Ticketing = true; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, fact := range []struct {
 			by    int
 			scope pim.Scope
@@ -240,6 +250,9 @@ func TestWhatIsDeletedTakesAllWithIt(t *testing.T) {
 			if r.ID == asked.ID && r.Status.Open() {
 				t.Errorf("the request at the database waits on")
 			}
+		}
+		if left, err := s.Policies(t.Context(), tenantID(1), rules); err != nil || len(left) != 1 || left[rules[1]].Version == 0 {
+			t.Errorf("the rules that are left: %v, %v", left, err)
 		}
 		if got := h.Index.ContainersBelow(tenantID(1), "/"); !slices.Equal(got, []pim.Scope{corp, one}) {
 			t.Errorf("the index knows %v", got)
@@ -442,8 +455,10 @@ func TestAnImportGoesOnWhereItBrokeOff(t *testing.T) {
 		if got := h.Index.Above(tenantID(1), sub.Scope); !slices.Equal(got, []pim.Scope{leaf.Scope, branch.Scope, corp, "/"}) {
 			t.Errorf("above the new subscription: %v", got)
 		}
-		if _, err := h.ImportTree(t.Context(), h.as(1, 2), tenantID(1), nodes[:1]); err != nil {
-			t.Errorf("what is so already needs no more than the right to write: got %v", err)
+		for by, want := range map[int]pim.Code{4: "", 5: pim.Forbidden} {
+			if n, err := h.ImportTree(t.Context(), h.as(1, by), tenantID(1), []resource.Node{nodeAt(t, string(rg))}); codeOf(t, err) != want || n != 0 {
+				t.Errorf("what is so already, by person %d: got %d, %v, want %q", by, n, err, want)
+			}
 		}
 		if _, err := h.ImportTree(t.Context(), h.as(1, 1), tenantID(1), append(nodes, nodes[0])); codeOf(t, err) != pim.InvalidRequest {
 			t.Errorf("twice the same: got %v", err)

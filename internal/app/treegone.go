@@ -12,7 +12,8 @@ import (
 	"portcullis/internal/store"
 )
 
-// DeleteNode deletes a node with all that lies below it by its path, and whatever is held, waited for or forbidden there. A few
+// DeleteNode deletes a node with all that lies below it by its path, and whatever is held, waited for, forbidden or ruled there:
+// what is made under the same name later begins anew, with the rules that all begin with. A few
 // hundred nodes go at once; more of them go in steps from below, so that an end in between leaves nothing half done. Refusals:
 // what pim.MayDo says, whether or not the node is there; UnknownScope; ScopeInUse for a management group that contains others or
 // subscriptions.

@@ -17,6 +17,9 @@ const (
 
 // NodesWhere is Nodes for those that a test lets pass; nil: all.
 func (a *App) NodesWhere(ctx context.Context, by pim.Caller, q store.Query, keep func(resource.Node) bool) (store.Page[resource.Node], error) {
+	if err := a.counts(ctx, by, q.Tenant); err != nil {
+		return store.Page[resource.Node]{}, err
+	}
 	wanted := q.Limit
 	if wanted <= 0 {
 		wanted = 100

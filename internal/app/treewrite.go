@@ -33,6 +33,8 @@ type planting struct {
 	looked   map[pim.Scope]bool
 	touched  map[pim.Key]bool
 	relied   map[pim.Key]bool
+	// fresh are nodes that were not there before.
+	fresh map[pim.Scope]bool
 	// moved are management groups and subscriptions that get another parent.
 	moved []pim.Scope
 	w     writing
@@ -50,11 +52,11 @@ func (a *App) writeTree(ctx context.Context, by pim.Caller, t pim.TenantID, prep
 	var p *planting
 	err := a.write(ctx, func(now time.Time) (writing, error) {
 		p = &planting{App: a, by: by, t: t, now: now, nodes: map[pim.Scope]resource.Node{pim.Everywhere: treeRoot(t)}, versions: map[pim.Key]int64{},
-			looked: map[pim.Scope]bool{pim.Everywhere: true}, touched: map[pim.Key]bool{}, relied: map[pim.Key]bool{}}
-		if err := prepare(p); err != nil {
+			looked: map[pim.Scope]bool{pim.Everywhere: true}, touched: map[pim.Key]bool{}, relied: map[pim.Key]bool{}, fresh: map[pim.Scope]bool{}}
+		if err := a.counts(ctx, by, t); err != nil {
 			return writing{}, err
 		}
-		if err := a.counts(ctx, by, t); err != nil {
+		if err := prepare(p); err != nil {
 			return writing{}, err
 		}
 		if err := p.uproot(ctx); err != nil {
@@ -82,7 +84,7 @@ func (a *App) putNodes(ctx context.Context, by pim.Caller, t pim.TenantID, nodes
 			}
 			change, err := p.put(n)
 			if err != nil {
-				return of(n, len(nodes), err)
+				return of(n, err)
 			}
 			out = append(out, change)
 		}
@@ -92,9 +94,9 @@ func (a *App) putNodes(ctx context.Context, by pim.Caller, t pim.TenantID, nodes
 }
 
 // of names the node that a refusal of one among many is about.
-func of(n resource.Node, among int, err error) error {
+func of(n resource.Node, err error) error {
 	refusal, ok := asRefusal(err)
-	if !ok || among == 1 {
+	if !ok {
 		return err
 	}
 	named := *refusal
@@ -212,6 +214,7 @@ func (p *planting) note(n, before resource.Node, what string, changes []pim.Chan
 	p.w.with.Resources = append(p.w.with.Resources, n)
 	p.w.with.Events = append(p.w.with.Events, p.nodeEvent(p.by, p.now, n, what, changes))
 	p.touch(nodeKey(p.t, n.Scope))
+	p.fresh[n.Scope] = p.fresh[n.Scope] || before.Kind == 0
 	if before.Kind != 0 && before.Parent == n.Parent {
 		return
 	}
@@ -271,11 +274,31 @@ func (p *planting) mayPut(n, before resource.Node) error {
 			[2]string{resource.ManagementGroupType + writeNode, string(n.Parent)})
 	}
 	for _, x := range ask {
-		if err := pim.MayDo(p.by, x[0], pim.Scope(x[1])); err != nil {
+		if err := pim.MayDo(p.by, x[0], p.standing(pim.Scope(x[1]))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// standing is a scope, or, if that is in something new, the nearest above it that was there before: roles are held there, and hold
+// for what is new below.
+func (p *planting) standing(s pim.Scope) pim.Scope {
+	known, at := s, s
+	for range deepest {
+		up, ok := resource.Above(at)
+		if n, there := p.nodes[at]; !ok && there && n.Parent != "" {
+			up, ok = n.Parent, true
+		}
+		if !ok {
+			break
+		}
+		if p.fresh[at] {
+			known = up
+		}
+		at = up
+	}
+	return known
 }
 
 // mayLie says whether a node can be where it shall be.

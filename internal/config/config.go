@@ -96,11 +96,12 @@ type Door struct {
 
 // Binding says that whoever holds a role has a privilege on the door.
 type Binding struct {
-	// Provider is directory (the default) or group.
+	// Provider is directory (the default), group or resource.
 	Provider string `koanf:"provider"`
 	// Role is a role's id or display name; for a group member (the default) or owner.
 	Role string `koanf:"role"`
-	// Scope is "/" (the default) or /administrativeUnits/{id}; for a group its id or display name.
+	// Scope is "/" (the default) or /administrativeUnits/{id}; for a group its id or display name; for resources the path of what
+	// the door leads to, "/" by default: whoever holds the role there or at what contains it has the privilege.
 	Scope string `koanf:"scope"`
 	// Privilege is what the door calls it: for PostgreSQL a database role.
 	Privilege string `koanf:"privilege"`
@@ -314,8 +315,15 @@ func (d Door) validate() []error {
 			if b.Scope == "" {
 				bad("bindings[%d]: scope is missing; it is the group's id or display name", i)
 			}
+		case "resource":
+			if b.Role == "" {
+				bad("bindings[%d]: role is missing", i)
+			}
+			if !strings.HasPrefix(b.Scope, "/") {
+				bad("bindings[%d]: scope %q is no path of resources, such as /subscriptions/{id}/resourceGroups/{name}", i, b.Scope)
+			}
 		default:
-			bad("bindings[%d]: provider %q is neither directory nor group", i, b.Provider)
+			bad("bindings[%d]: provider %q is none of directory, group, resource", i, b.Provider)
 		}
 	}
 	return wrong

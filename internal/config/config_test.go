@@ -49,6 +49,7 @@ doors:
     bindings:
       - {role: Payroll Administrator, privilege: payroll_admin}
       - {provider: group, scope: Finance, privilege: ledger}
+      - {provider: resource, role: Reader, privilege: auditor}
 aliases: [graph.microsoft.com]
 log: {level: debug, format: json}
 mfaFreshness: 10m
@@ -75,6 +76,7 @@ func TestAWholeFile(t *testing.T) {
 			Bindings: []config.Binding{
 				{Role: "Payroll Administrator", Privilege: "payroll_admin"},
 				{Provider: "group", Scope: "Finance", Privilege: "ledger"},
+				{Provider: "resource", Role: "Reader", Privilege: "auditor"},
 			},
 		}},
 		Aliases: []string{"graph.microsoft.com"}, Log: config.Log{Level: "debug", Format: "json"},
@@ -85,6 +87,9 @@ func TestAWholeFile(t *testing.T) {
 	}
 	filled := got.WithDefaults().Doors[0].Bindings
 	if got, want := filled[0], (config.Binding{Provider: "directory", Role: "Payroll Administrator", Scope: "/", Privilege: "payroll_admin"}); got != want {
+		t.Errorf("got binding %+v, want %+v", got, want)
+	}
+	if got, want := filled[2], (config.Binding{Provider: "resource", Role: "Reader", Scope: "/", Privilege: "auditor"}); got != want {
 		t.Errorf("got binding %+v, want %+v", got, want)
 	}
 	if got, want := filled[1], (config.Binding{Provider: "group", Role: "member", Scope: "Finance", Privilege: "ledger"}); got != want {
@@ -161,7 +166,9 @@ func TestBadSettings(t *testing.T) {
 		{"doors: [{name: d, type: postgres, url: u, bindings: [{role: r}]}]", "bindings[0]: privilege is missing"},
 		{"doors: [{name: d, type: postgres, url: u, bindings: [{privilege: p}]}]", "bindings[0]: role is missing"},
 		{"doors: [{name: d, type: postgres, url: u, bindings: [{provider: group, privilege: p}]}]", "bindings[0]: scope is missing"},
-		{"doors: [{name: d, type: postgres, url: u, bindings: [{provider: x, privilege: p}]}]", `provider "x" is neither`},
+		{"doors: [{name: d, type: postgres, url: u, bindings: [{provider: x, privilege: p}]}]", `provider "x" is none of`},
+		{"doors: [{name: d, type: postgres, url: u, bindings: [{provider: resource, privilege: p}]}]", "bindings[0]: role is missing"},
+		{"doors: [{name: d, type: postgres, url: u, bindings: [{provider: resource, role: r, scope: one, privilege: p}]}]", `scope "one" is no path`},
 	} {
 		_, err := config.Load(write(t, c.file), nil, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

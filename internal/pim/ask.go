@@ -92,6 +92,8 @@ func (a Ask) Needs() Need {
 		n.Clock, n.Dependents = true, true
 	case Rerooted:
 		n.Backing = true
+	case Realign:
+		n.Clock = true
 	case SelfActivate:
 		n.Backing = true
 	case Cancel, Approve, Deny:

@@ -58,6 +58,9 @@ type Case struct {
 	// AdministratorsVersion is the version of AdministratorsKey, which every commit that P6 was judged for raises.
 	AdministratorsVersion int64
 	Doors                 []Door
+	// Holders are the members of the group that is the principal, for Realign, each with the doors as they go by its name. The store
+	// leaves it empty.
+	Holders []Holder
 	// Named is what has the id that the caller chose for a grant outside PIM: a schedule of whatever key, or what a request will
 	// make. Nil: nothing has. The store leaves it empty.
 	Named *Schedule
@@ -90,6 +93,12 @@ type Standing struct {
 	// Kind: eligibilities count only while the role's policy asks nobody for approval.
 	Kind   Kind
 	During schedule.Window
+}
+
+// Holder is somebody who holds what a group holds, by being a member now, directly or by other groups, and the account enabled.
+type Holder struct {
+	Principal PrincipalID
+	Doors     []Door
 }
 
 // Touch names a case by its key and the version that was read.

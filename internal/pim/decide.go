@@ -53,6 +53,8 @@ func (d *decision) decide() error {
 		return d.aftermath()
 	case Rerooted:
 		return d.rerooted()
+	case Realign:
+		return d.realign()
 	default:
 		return refuse(InvalidRequest, "action", "the action is missing or unknown")
 	}
@@ -81,7 +83,7 @@ func (d *decision) request() error {
 		return d.deactivate()
 	case SelfExtend, SelfRenew:
 		return d.askAdministrator()
-	case Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted:
+	case Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted, Realign:
 	}
 	return fmt.Errorf("action %d makes no request", d.a.Action)
 }
@@ -92,7 +94,7 @@ func (a Action) self() bool {
 	case SelfActivate, SelfDeactivate, SelfExtend, SelfRenew:
 		return true
 	case AdminAssign, AdminUpdate, AdminRemove, AdminExtend, AdminRenew, Cancel, Approve, Deny, ScheduleDue, RequestDue,
-		AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted:
+		AssignOutside, RemoveOutside, Depart, Aftermath, Rerooted, Realign:
 		return false
 	default:
 		return false

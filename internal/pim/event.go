@@ -51,6 +51,9 @@ const (
 	MailStuck
 	// ChangedOutside: the condition or the description of a grant made outside PIM was changed.
 	ChangedOutside
+	// DoorsAligned: who is in a group, or what lies where in the tree of resources, has changed, so that a grant opens doors that it
+	// did not open, or no longer those that it did. DoorOpened and DoorClosed tell of each.
+	DoorsAligned
 )
 
 // Event is one entry of the audit log. It is committed together with what it tells (promise P1).

@@ -238,7 +238,7 @@ func (d *decision) tells(e *Event) (NoticeKind, []policy.Recipient) {
 			return NoticeOutside, toAdmins()
 		}
 	case Refused, Started, PolicyChanged, DoorOpened, DoorClosed, DoorStuck, DirectoryChanged, TenantCreated, RemovedOutside,
-		MailStuck, ChangedOutside:
+		MailStuck, ChangedOutside, DoorsAligned:
 	}
 	return 0, nil
 }
@@ -269,7 +269,7 @@ func requestTells(e *Event) (NoticeKind, []policy.Recipient) {
 	case SelfRenew:
 		return NoticeRenewalAsked, []policy.Recipient{policy.ToApprovers}
 	case AdminRemove, SelfActivate, SelfDeactivate, Cancel, Approve, Deny, ScheduleDue, RequestDue, AssignOutside,
-		RemoveOutside, Depart, Aftermath, Rerooted:
+		RemoveOutside, Depart, Aftermath, Rerooted, Realign:
 	}
 	return 0, nil
 }

@@ -45,6 +45,9 @@ const (
 
 	// Rerooted is asked where the tree of resources changes: activations fall whose eligibility is not above them any more.
 	Rerooted
+	// Realign is asked where it may have changed for whom a case's grants open which doors: those of a group open them for its
+	// members, those of resources for what lies below them.
+	Realign
 )
 
 // Status says how far a request has come. The zero value is none.

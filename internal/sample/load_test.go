@@ -13,8 +13,10 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/app"
+	"portcullis/internal/catalog"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 	"portcullis/internal/sample"
 	"portcullis/internal/store"
 	"portcullis/internal/store/sqlstore"
@@ -104,6 +106,38 @@ func TestLoading(t *testing.T) {
 	}
 }
 
+// TestTheTreeIsSomebodys: one owns all of it, others may have parts of it, and whoever set it up has nothing there.
+func TestTheTreeIsSomebodys(t *testing.T) {
+	a, o, _ := loaded(t)
+	may := func(key, action string, at pim.Scope) bool {
+		by := a.Caller(o.Tenant.ID, pim.Caller{Actor: pim.Actor{Principal: o.People[key], Kind: pim.UserPrincipal}})
+		return pim.MayDo(by, action, at) == nil
+	}
+	ledger := resource.SubscriptionScope(o.Subscriptions["payroll"]) + "/resourcegroups/ledger"
+	const read, write = "Portcullis.Targets/databases/read", "Portcullis.Targets/databases/write"
+	for _, fact := range []struct {
+		who, action string
+		at          pim.Scope
+		want        bool
+	}{
+		{"pat", write, "/", true}, {"pat", write, ledger, true}, {"aud", read, ledger, true}, {"aud", write, ledger, false},
+		{"amira", read, ledger, false}, {"grace", read, "/", false}, {"alice", read, ledger, false},
+	} {
+		if got := may(fact.who, fact.action, fact.at); got != fact.want {
+			t.Errorf("%s may do %s at %s: got %v, want %v", fact.who, fact.action, fact.at, got, fact.want)
+		}
+	}
+	page, err := a.Store.Resources(t.Context(), store.Query{Tenant: o.Tenant.ID})
+	if err != nil || len(page.Rows) != len(o.Tree) {
+		t.Errorf("there are %d nodes (%v), want %d", len(page.Rows), err, len(o.Tree))
+	}
+	k := pim.RoleKey{Tenant: o.Tenant.ID, Provider: pim.Resource, Scope: ledger, Role: catalog.Contributor}
+	stored, err := a.Store.Policies(t.Context(), k.Tenant, []pim.RoleKey{k})
+	if err != nil || !stored[k].Rules.Approval.Required {
+		t.Errorf("the ledger's contributors are approved by nobody: %+v, %v", stored[k].Rules.Approval, err)
+	}
+}
+
 // TestTheLastAdministratorStays is promise P6 on the sample: its one permanent administrator cannot be removed.
 func TestTheLastAdministratorStays(t *testing.T) {
 	a, o, _ := loaded(t)
@@ -152,7 +186,7 @@ func TestTheManifest(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v (%v), want 0600", info.Mode(), err)
 	}
-	if len(got.People) != 15 || len(got.Groups) != 25 || len(got.AdministrativeUnits) != 6 || got.People["alice"].TOTPSecret == "" {
+	if len(got.People) != 15 || len(got.Groups) != 25 || len(got.AdministrativeUnits) != 6 || got.Subscriptions["shop"].DisplayName != "Web shop" || got.People["alice"].TOTPSecret == "" {
 		t.Errorf("the manifest tells of %d people, %d groups, %d units", len(got.People), len(got.Groups), len(got.AdministrativeUnits))
 	}
 	if _, err := sample.ReadManifest(t.TempDir()); !errors.Is(err, os.ErrNotExist) {

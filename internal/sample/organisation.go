@@ -25,6 +25,7 @@ func Organise(o Options) Organisation {
 	payroll := b.customRole()
 	b.policies(payroll)
 	b.grants(payroll)
+	b.tree()
 	return b.Organisation
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 	"portcullis/internal/sample"
 )
 
@@ -47,8 +48,16 @@ func TestTheOrganisation(t *testing.T) {
 			eligible++
 		}
 	}
-	check("eligibilities", eligible, 41)
-	check("assignments", len(o.Grants)-eligible, 4)
+	check("eligibilities", eligible, 47)
+	check("assignments", len(o.Grants)-eligible, 5)
+	kinds := map[resource.Kind]int{}
+	for _, n := range o.Tree {
+		kinds[n.Kind]++
+	}
+	check("management groups", kinds[resource.ManagementGroup], 2)
+	check("subscriptions", kinds[resource.Subscription], 3)
+	check("resource groups", kinds[resource.Group], 4)
+	check("resources", kinds[resource.Resource], 5)
 }
 
 func TestTheSameSeedMakesTheSameOrganisation(t *testing.T) {

@@ -58,10 +58,9 @@ func (b *builder) resource(subscription pim.Scope, group, typ, name string) {
 	if typ != "" {
 		path += "/providers/" + typ + "/" + name
 	}
-	scope := b.node(path, "", "")
-	n := &b.Tree[len(b.Tree)-1]
-	if n.Scope == scope && typ != "" {
-		n.Tags = map[string]string{"owner": "it"}
+	b.node(path, "", "")
+	if typ != "" {
+		b.Tree[len(b.Tree)-1].Tags = map[string]string{"owner": "it"}
 	}
 }
 

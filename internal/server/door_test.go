@@ -31,9 +31,13 @@ type payroll struct {
 	owned    bool
 }
 
-// openPayroll starts the database and the server. With owned logins, alice's login exists for what she is granted only.
-func openPayroll(t *testing.T, owned, worker bool) *payroll {
+// openPayroll starts the database and the server. With owned logins, alice's login exists for what she is granted only. The door is
+// bound to the role of the helpdesk, unless other bindings are given.
+func openPayroll(t *testing.T, owned, worker bool, bindings ...config.Binding) *payroll {
 	t.Helper()
+	if len(bindings) == 0 {
+		bindings = []config.Binding{{Role: helpdesk, Privilege: "payroll_reader"}}
+	}
 	pg, err := localpg.Start(t.Context(), localpg.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +71,7 @@ func openPayroll(t *testing.T, owned, worker bool) *payroll {
 	dir := filepath.Join(t.TempDir(), "data")
 	o := sampleOptions(dir)
 	o.Settings.NoWorker = !worker
-	o.Settings.Doors = []config.Door{{Name: "payroll", Type: "postgres", URL: pg.URL("payroll"), OwnsLogins: owned,
-		Bindings: []config.Binding{{Role: helpdesk, Privilege: "payroll_reader"}}}}
+	o.Settings.Doors = []config.Door{{Name: "payroll", Type: "postgres", URL: pg.URL("payroll"), OwnsLogins: owned, Bindings: bindings}}
 	p := &payroll{node: start(t, o), pg: pg, owned: owned}
 	if p.manifest, err = sample.ReadManifest(dir); err != nil {
 		t.Fatal(err)

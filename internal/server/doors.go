@@ -7,11 +7,14 @@ import (
 	"strings"
 
 	"portcullis/internal/app"
+	"portcullis/internal/catalog"
 	"portcullis/internal/config"
 	"portcullis/internal/connector"
 	"portcullis/internal/connector/postgres"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/rbac"
+	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
 
@@ -70,6 +73,16 @@ func (s *Server) bindings(ctx context.Context, d config.Door) ([]app.Binding, er
 				return nil, err
 			}
 			bound.Scope = pim.Scope(id)
+		case "resource":
+			bound.Provider = pim.Resource
+			place, err := resource.ParseFor(tenant, b.Scope)
+			if err != nil {
+				return nil, fmt.Errorf("scope %q: %w", b.Scope, err)
+			}
+			bound.Scope = place.Scope
+			if bound.Role, err = s.resourceRole(tenant, b.Role); err != nil {
+				return nil, err
+			}
 		default:
 			bound.Provider, bound.Scope = pim.Directory, directoryScope(b.Scope)
 			if bound.Role, err = s.role(ctx, tenant, b.Role); err != nil {
@@ -132,6 +145,23 @@ func (s *Server) role(ctx context.Context, t pim.TenantID, name string) (pim.Rol
 			found = append(found, r.ID)
 		}
 	}
+	return theOnly(found, name)
+}
+
+// resourceRole finds a role of resources, built-in or the tenant's own, by id or name.
+func (s *Server) resourceRole(t pim.TenantID, name string) (pim.RoleID, error) {
+	var found []pim.RoleID
+	for _, list := range [][]*rbac.Role{catalog.AzureRoles(), s.App.Index.ResourceRoles(t)} {
+		for _, r := range list {
+			if strings.EqualFold(name, r.ID) || strings.EqualFold(name, r.Name) {
+				found = append(found, pim.RoleID(r.ID))
+			}
+		}
+	}
+	return theOnly(found, name)
+}
+
+func theOnly(found []pim.RoleID, name string) (pim.RoleID, error) {
 	if len(found) != 1 {
 		return "", fmt.Errorf("there are %d roles %q in the tenant; name one by its id or display name", len(found), name)
 	}

@@ -319,7 +319,7 @@ func (s *Server) openWorker(context.Context) error {
 		return nil
 	}
 	s.worker = &worker.Worker{
-		App: s.App, Store: s.Store, Connectors: s.doors, Holder: app.NewID(),
+		App: s.App, Store: s.Store, Connectors: s.doors, Align: s.App.Align, Holder: app.NewID(),
 		Now: s.App.Time, Offset: s.clock.Offset, Log: s.Log,
 	}
 	return nil

@@ -79,7 +79,8 @@ type Commit struct {
 	Links   []directory.Link
 	Unlinks []directory.Link
 	// Resources are nodes of the tree, written whole; Cleared are scopes that go with everything that lies below them by
-	// their path; "/" is all. First goes what is cleared. Denials are written whole; first Undenied go.
+	// their path, and with the policies of roles there; "/" is all. First goes what is cleared. Denials are written whole;
+	// first Undenied go.
 	Resources []resource.Node
 	Cleared   []Place
 	Denials   []Denial

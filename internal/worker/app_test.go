@@ -178,3 +178,36 @@ func (s *site) effects() {
 		}
 	}
 }
+
+// What was committed before anything was bound to the role, or by a process that ended before it asked, reaches the door when a worker
+// starts, and later if the store is away then.
+func TestAWorkerAlignsDoors(t *testing.T) {
+	onEachStore(t, func(s *site) {
+		bindings := s.Doors
+		s.Doors = nil
+		s.do(admin, pim.AdminAssign, pim.Assignment, 2*time.Hour)
+		s.Doors = bindings
+		tries := 0
+		w := &worker.Worker{App: s.App, Store: s.Store, Connectors: map[string]connector.Connector{"db": s.door}, Holder: "a", Now: s.Time,
+			Align: func(ctx context.Context) error {
+				if tries++; tries == 1 {
+					return store.ErrUnavailable
+				}
+				return s.Align(ctx)
+			}}
+		s.Wake = w.Wake
+		ctx, cancel := context.WithCancel(s.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(ctx) }()
+		s.after(time.Minute)
+		s.check("the store was away", true, false)
+		s.after(5 * time.Minute)
+		s.check("it is back", true, true)
+		s.after(2 * time.Hour)
+		s.check("after the end", false, false)
+		cancel()
+		if err := <-ended; err != nil {
+			s.Error(err)
+		}
+	})
+}

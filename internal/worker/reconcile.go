@@ -17,12 +17,23 @@ const pageSize = 1000
 func (w *Worker) runReconcile(ctx context.Context) {
 	r := reconciler{Worker: w, told: map[string]bool{}}
 	for {
+		w.align(ctx)
 		if err := r.runOnce(ctx); err != nil && ctx.Err() == nil {
 			w.log().WarnContext(ctx, "cannot compare targets with what was granted", "error", err)
 		}
 		if !wait(ctx, w.limits().Reconcile, time.Time{}, nil) {
 			return
 		}
+	}
+}
+
+// align has doors brought in line with what is held.
+func (w *Worker) align(ctx context.Context) {
+	if w.Align == nil {
+		return
+	}
+	if err := w.Align(ctx); err != nil && ctx.Err() == nil {
+		w.log().WarnContext(ctx, "cannot bring doors in line with what is held; it is tried again", "error", err)
 	}
 }
 

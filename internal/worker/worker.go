@@ -43,6 +43,9 @@ type Worker struct {
 	Store Store
 	// Connectors are the doors that are configured, by name.
 	Connectors map[string]connector.Connector
+	// Align asks for what doors are owed or owe since before the start; nil means that nobody does. It is called again now and then,
+	// and does nothing where nothing is left to ask.
+	Align func(context.Context) error
 	// Holder names this process among all that work on the store, and no other, not even its predecessor.
 	Holder string
 	// Now is PIM's time; nil means time.Now.

@@ -11,8 +11,9 @@ import (
 	"portcullis/internal/store"
 )
 
-// Approvals of activations: RoleAssignmentApproval with its stages, which the published paths call steps (reference arm-pim §8).
-// An approval has the id of its request.
+// Approvals: RoleAssignmentApproval with its stages, which the published paths call steps (reference arm-pim §8). An approval has
+// the id of its request. What a policy wants approved has the stages of the policy; a request to extend or renew what one has, which
+// any administrator of the role decides, has one.
 
 const (
 	approvals = "roleAssignmentApprovals"
@@ -37,6 +38,44 @@ func approvalRoutes() []route {
 // approvalID is the id of a request's approval as it is shown.
 func approvalID(r pim.Request) string { return idIn("", approvals, string(r.ID)) }
 
+// approved says whether somebody has to approve a request.
+func approved(r pim.Request) bool { return r.Approval != nil || administrators(r) }
+
+// administrators says whether it is for administrators to answer a request.
+func administrators(r pim.Request) bool {
+	return r.Action == pim.SelfExtend || r.Action == pim.SelfRenew
+}
+
+// stepsOf are the stages of the approval of a request; mine says that the caller can answer what is open.
+func stepsOf(r pim.Request, mine bool) []wire.Step {
+	if !administrators(r) {
+		return wire.StepsOf(r, mine)
+	}
+	s := pim.Stage{ID: pim.StageID(r.ID), Status: pim.Completed}
+	switch r.Status { //nolint:exhaustive // the others are done, and by whom is in the audit log alone
+	case pim.PendingAdminDecision:
+		s.Status = pim.InProgress
+	case pim.Failed, pim.TimedOut:
+		s.Status = pim.Lapsed
+	}
+	return []wire.Step{{ID: string(s.ID), Stage: s, Mine: mine && s.Status == pim.InProgress}}
+}
+
+// resultOf is how a stage was answered.
+func resultOf(r pim.Request, s wire.Step) string {
+	const approve, deny, open = "Approve", "Deny", "NotReviewed"
+	if !administrators(r) {
+		return s.Result(approve, deny, open)
+	}
+	switch r.Status { //nolint:exhaustive // the others were not answered
+	case pim.Provisioned:
+		return approve
+	case pim.Denied:
+		return deny
+	}
+	return open
+}
+
 // approvalRow is a request that has to pass an approval, as the caller sees it.
 type approvalRow struct {
 	pim.Request
@@ -45,7 +84,7 @@ type approvalRow struct {
 
 // approvalRows are the approvals of those requests that have one, with what the caller may decide of them.
 func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
-	requests = slices.DeleteFunc(slices.Clone(requests), func(r pim.Request) bool { return r.Approval == nil })
+	requests = slices.DeleteFunc(slices.Clone(requests), func(r pim.Request) bool { return !approved(r) })
 	if len(requests) == 0 {
 		return nil, nil
 	}
@@ -55,7 +94,7 @@ func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
 	}
 	rows := make([]approvalRow, len(requests))
 	for i, r := range requests {
-		rows[i] = approvalRow{r, wire.StepsOf(r, mine[i])}
+		rows[i] = approvalRow{r, stepsOf(r, mine[i])}
 	}
 	return rows, nil
 }
@@ -92,7 +131,7 @@ func appendStage(b []byte, r approvalRow, s wire.Step) []byte {
 	p.Name("reviewedBy")
 	p.B = appendReviewer(p.B, d.By)
 	p.Time("reviewedDateTime", d.At)
-	p.Str("reviewResult", s.Result("Approve", "Deny", "NotReviewed"))
+	p.Str("reviewResult", resultOf(r.Request, s))
 	p.Str("justification", d.Justification)
 	o.B = p.End()
 	o.Str("id", approvalID(r.Request)+"/"+stages+"/"+s.ID)
@@ -134,7 +173,9 @@ func listApprovals(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	q := app.ResourceQuery{Kind: pim.Assignment, Scope: n.Scope, Query: store.Query{Tenant: c.Tenant, After: after, Limit: perPage}}
+	q := app.ResourceQuery{Scope: n.Scope, Query: store.Query{Tenant: c.Tenant, After: after, Limit: c.limit(), Where: store.Or{
+		store.Is(store.FieldAction, int(pim.SelfActivate)), store.Is(store.FieldAction, int(pim.SelfExtend)), store.Is(store.FieldAction, int(pim.SelfRenew)),
+	}}}
 	switch {
 	case f.has("asApprover"):
 		q.View = app.ForMe
@@ -161,7 +202,7 @@ func listApprovals(c *call) (api.Answer, error) {
 // findApproval returns the one that the address names, if the caller may see its request. The scope before it may be left out and
 // says nothing.
 func (c *call) findApproval() (approvalRow, error) {
-	r, err := c.app.ResourceRequest(c.Context(), c.Caller, c.Tenant, pim.Assignment, pim.RequestID(c.id("name")))
+	r, err := c.app.ResourceRequest(c.Context(), c.Caller, c.Tenant, 0, pim.RequestID(c.id("name")))
 	if err != nil {
 		return approvalRow{}, approvalProblem(err)
 	}
@@ -237,9 +278,33 @@ func (c *call) decide() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: action, Kind: pim.Assignment, Key: row.Key, Request: row.ID,
-		Stage: step.Stage.ID, Justification: in.Justification})
+	ask := pim.Ask{By: c.Caller, Action: action, Kind: row.Kind, Key: row.Key, Request: row.ID, Stage: step.Stage.ID, Justification: in.Justification}
+	if administrators(row.Request) {
+		if ask, err = administrate(ask, row, step); err != nil {
+			return "", err
+		}
+	}
+	_, err = c.app.Do(c.Context(), ask)
 	return step.ID, approvalProblem(err)
+}
+
+// administrate turns an answer to what is for administrators into their own act: they extend or renew as was asked, or cancel the
+// request.
+func administrate(ask pim.Ask, row approvalRow, step wire.Step) (pim.Ask, error) {
+	switch {
+	case row.Status != pim.PendingAdminDecision:
+		return ask, &pim.Refusal{Code: pim.AlreadyDecided, Detail: "the request was decided already"}
+	case !step.Mine:
+		return ask, &pim.Refusal{Code: pim.Forbidden, Detail: "the request is for others to decide"}
+	case ask.Action == pim.Deny:
+		ask.Action = pim.Cancel
+		return ask, nil
+	}
+	ask.Request, ask.Stage, ask.Schedule = "", "", row.Asked
+	if ask.Action = pim.AdminExtend; row.Action == pim.SelfRenew {
+		ask.Action = pim.AdminRenew
+	}
+	return ask, nil
 }
 
 // putDecision answers without a body, which clients that decide in a batch insist on.

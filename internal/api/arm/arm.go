@@ -42,14 +42,22 @@ func (s *Surface) Prefixes() []string {
 const authorization = "Microsoft.Authorization"
 
 // Cut takes the scope off the front of an address under Microsoft.Authorization: what stands before its last
-// /providers/Microsoft.Authorization (reference arm-pim §2).
+// /providers/Microsoft.Authorization (reference arm-pim §2). Where nothing follows, or register, that is the resource provider
+// itself, and of a subscription.
 func (s *Surface) Cut(segments []string) (off, rest []string) {
 	for i := len(segments) - 2; i > 0; i-- {
 		if strings.EqualFold(segments[i], "providers") && strings.EqualFold(segments[i+1], authorization) {
+			if ofProvider(segments[i+2:]) {
+				break
+			}
 			return segments[:i], segments[i:]
 		}
 	}
 	return nil, segments
+}
+
+func ofProvider(rest []string) bool {
+	return len(rest) == 0 || len(rest) == 1 && (strings.EqualFold(rest[0], "register") || strings.EqualFold(rest[0], "unregister"))
 }
 
 // call is one call as the handlers of this dialect see it.

@@ -92,10 +92,12 @@ func (f filter) call(e odata.Call, words filterWords) error {
 			return filterRefused("'" + name + "' takes another number of arguments")
 		}
 		if takes {
-			value, ok := e.Args[0].(odata.Literal)
-			if argument, _ = lastGUID(textIn(value)); !ok || argument == "" {
+			value, _ := e.Args[0].(odata.Literal) // what is none has no text
+			id, ok := lastGUID(textIn(value))
+			if !ok {
 				return filterRefused("'" + name + "' takes an id")
 			}
+			argument = id
 		}
 		f.functions[name] = argument
 		return nil

@@ -32,6 +32,8 @@ func roleID(place string, role pim.RoleID) string {
 // lastGUID is the id at the end of what a caller sent: a bare one, or the last part of a longer id, whatever stands before it.
 func lastGUID(text string) (string, bool) {
 	text = strings.ToLower(strings.Trim(strings.TrimSpace(text), "/"))
-	id := text[strings.LastIndexByte(text, '/')+1:]
-	return id, isUUID(id)
+	if id := text[strings.LastIndexByte(text, '/')+1:]; isUUID(id) {
+		return id, true
+	}
+	return "", false
 }

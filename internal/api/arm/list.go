@@ -46,6 +46,9 @@ func (c *call) after() (store.Cursor, error) {
 	return cursor, nil
 }
 
+// perPage is how many rows a page has at most.
+const perPage = 500
+
 // limit is how many rows a page has: fewer than usual where $top asks for fewer, and whatever else $top says is not listened to.
 func (c *call) limit() int {
 	if top, err := strconv.Atoi(c.option("$top")); err == nil && top > 0 {

@@ -279,8 +279,8 @@ func putManagementGroup(c *call) (api.Answer, error) {
 
 func patchManagementGroup(c *call) (api.Answer, error) {
 	return c.writeManagementGroup(func(n resource.Node, edit func(*resource.Node) error) (resource.Node, bool, error) {
-		after, err := c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, edit)
-		return after, false, c.treeProblem(n, err)
+		after, err := c.editNode(n, edit)
+		return after, false, err
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/resource"
+	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -113,6 +114,9 @@ func requestStatus(a pim.Action, s pim.Status) string {
 		}
 		return held
 	case pim.Revoked:
+		if !wire.Removal(a) { // what was asked for was taken back before it held
+			return "Canceled"
+		}
 		return "Revoked"
 	case pim.Denied:
 		if asked {
@@ -130,7 +134,7 @@ func requestStatus(a pim.Action, s pim.Status) string {
 
 // validated is the word for a request that was only looked at: whether somebody would have to decide it.
 func validated(r pim.Request) string {
-	if r.Approval != nil {
+	if approved(r) {
 		return "PendingEvaluation"
 	}
 	return planned
@@ -138,14 +142,16 @@ func validated(r pim.Request) string {
 
 // hasStatus holds for requests whose state has a word.
 func hasStatus(word string) store.Filter {
-	asked := store.Or{store.Is(store.FieldAction, int(pim.SelfExtend)), store.Is(store.FieldAction, int(pim.SelfRenew))}
 	any := store.Or{}
 	for s := pim.PendingApproval; s <= pim.TimedOut; s++ {
-		if strings.EqualFold(word, requestStatus(pim.SelfExtend, s)) {
-			any = append(any, store.And{store.Is(store.FieldStatus, int(s)), asked})
+		of := store.Or{}
+		for a := pim.AdminAssign; a <= pim.SelfRenew; a++ {
+			if strings.EqualFold(word, requestStatus(a, s)) {
+				of = append(of, store.Is(store.FieldAction, int(a)))
+			}
 		}
-		if strings.EqualFold(word, requestStatus(pim.AdminAssign, s)) {
-			any = append(any, store.And{store.Is(store.FieldStatus, int(s)), store.Not{Filter: asked}})
+		if len(of) > 0 {
+			any = append(any, store.And{store.Is(store.FieldStatus, int(s)), of})
 		}
 	}
 	return any
@@ -172,10 +178,10 @@ func (s side) append(c *call, x expansion, r requestRow) []byte {
 	name := wire.ActionName(r.Action)
 	p.Str("requestType", strings.ToUpper(name[:1])+name[1:])
 	p.Str("status", r.status)
-	if r.Approval == nil {
-		p.Null("approvalId")
-	} else {
+	if approved(r.Request) {
 		p.Str("approvalId", approvalID(r.Request))
+	} else {
+		p.Null("approvalId")
 	}
 	s.writeAsked(&p, r.Request)
 	p.Text("requestorId", string(r.By.Principal))
@@ -189,7 +195,7 @@ func (s side) append(c *call, x expansion, r requestRow) []byte {
 // writeAsked writes what was asked for, and what came of it.
 func (s side) writeAsked(p *wire.Object, r pim.Request) {
 	p.Name("scheduleInfo")
-	if wire.Removal(r.Action) {
+	if r.Asked.Expiration.Kind == schedule.NotSpecified { // a removal, or an update that keeps the times
 		p.B = append(p.B, "null"...)
 	} else {
 		in := r.Asked

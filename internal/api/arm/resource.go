@@ -49,13 +49,13 @@ func (c *call) addressed(without int) (resource.Node, error) {
 	}
 	n, err := resource.ParseFor(c.Tenant, strings.Join(segments[:len(segments)-without], "/"))
 	if err != nil {
-		return n, notAddressed(c, segments, err)
+		return n, notAddressed(segments, err)
 	}
 	return n, nil
 }
 
 // notAddressed says what is wrong with an address that names nothing.
-func notAddressed(c *call, segments []string, err error) *problem {
+func notAddressed(segments []string, err error) *problem {
 	if len(segments) > 1 && strings.EqualFold(segments[0], "subscriptions") && !isUUID(segments[1]) {
 		return invalidSubscription(segments[1])
 	}
@@ -122,8 +122,12 @@ func (c *call) unauthorizedAt(r *pim.Refusal, n resource.Node) *problem {
 	if r.Code == pim.DeniedByAssignment {
 		code = "DenyAssignmentAuthorizationFailed"
 	}
+	action := r.Field
+	if size := len(n.Type); size > 0 && len(action) > size && strings.EqualFold(action[:size], n.Type) {
+		action = n.Type + action[size:] // as the caller spells the type
+	}
 	return &problem{Status: http.StatusForbidden, Code: code, Message: "The client '" + c.Caller.Name + "' with object id '" + string(c.Caller.Principal) +
-		"' does not have authorization to perform action '" + r.Field + "' over scope '" + n.ID +
+		"' does not have authorization to perform action '" + action + "' over scope '" + n.ID +
 		"' or the scope is invalid. If access was recently granted, please refresh your credentials."}
 }
 
@@ -361,8 +365,7 @@ func (c *call) patchNode(n resource.Node) (resource.Node, error) {
 	if err != nil {
 		return n, err
 	}
-	after, err := c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, func(n *resource.Node) error { return apply(n, in, false) })
-	return after, c.treeProblem(n, err)
+	return c.editNode(n, func(n *resource.Node) error { return apply(n, in, false) })
 }
 
 func deleteResource(c *call) (api.Answer, error) {

@@ -6,9 +6,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/wire"
-	"portcullis/internal/app"
 	"portcullis/internal/pim"
-	"portcullis/internal/store"
 )
 
 // Role assignments: RoleAssignment (reference arm-pim §10). They are the assignment schedules in force now, whoever made them:
@@ -90,10 +88,11 @@ func listRoleAssignments(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	q, err := c.roleAssignmentQuery(n.Scope, f)
+	q, err := c.resourceQuery(n.Scope, pim.Assignment, f)
 	if err != nil {
 		return api.Answer{}, err
 	}
+	q.Instances = true
 	page, err := c.app.ResourceGrants(c.Context(), c.Caller, q)
 	if err != nil {
 		return api.Answer{}, c.at(n, err)
@@ -107,30 +106,6 @@ func listRoleAssignments(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	return c.page(rows, page.Next), nil
-}
-
-// perPage is how many rows a page has.
-const perPage = 200
-
-func (c *call) roleAssignmentQuery(at pim.Scope, f filter) (app.ResourceQuery, error) {
-	after, err := c.after()
-	q := app.ResourceQuery{Kind: pim.Assignment, Instances: true, Scope: at, AtScope: f.has("atScope"),
-		Assignee: pim.PrincipalID(f.argument("assignedTo")), Query: store.Query{Tenant: c.Tenant, After: after, Limit: perPage}}
-	if f.has("asTarget") {
-		q.View = app.Mine
-	}
-	where := store.And{}
-	if id, ok := f.is("principalId"); ok {
-		where = append(where, store.Is(store.FieldPrincipal, strings.ToLower(id)))
-	}
-	if id, ok := f.is("roleDefinitionId"); ok {
-		role, _ := lastGUID(id)
-		where = append(where, store.Is(store.FieldRole, role))
-	}
-	if len(where) > 0 {
-		q.Where = where
-	}
-	return q, err
 }
 
 // findRoleAssignment returns the one that the address names.

@@ -12,7 +12,7 @@ import (
 func (c *call) place() (resource.Node, error) {
 	n, err := resource.ParseFor(c.Tenant, c.Scope)
 	if err != nil {
-		return n, notAddressed(c, strings.Split(strings.Trim(c.Scope, "/"), "/"), err)
+		return n, notAddressed(strings.Split(strings.Trim(c.Scope, "/"), "/"), err)
 	}
 	return n, nil
 }

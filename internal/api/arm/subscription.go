@@ -193,14 +193,24 @@ func (c *call) upsert(n resource.Node, edit func(*resource.Node) error) (after r
 		return n, false, err
 	}
 	if _, there := known[n.Scope]; there {
-		after, err = c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, edit)
-		return after, false, c.treeProblem(n, err)
+		after, err = c.editNode(n, edit)
+		return after, false, err
 	}
 	if err := edit(&n); err != nil {
 		return n, false, err
 	}
 	after, created, err = c.app.PutNode(c.Context(), c.Caller, n)
 	return after, created, c.treeProblem(n, err)
+}
+
+// editNode changes a node that is there. The error is one that callers may see, or a fault.
+func (c *call) editNode(n resource.Node, edit func(*resource.Node) error) (resource.Node, error) {
+	after, err := c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, func(at *resource.Node) error {
+		err := edit(at)
+		n.Parent = at.Parent // which may be what is not there
+		return err
+	})
+	return after, c.treeProblem(n, err)
 }
 
 func patchSubscription(c *call) (api.Answer, error) {
@@ -239,9 +249,9 @@ func (c *call) editSubscription(without int, edit func(subscriptionIn, *resource
 	if err != nil {
 		return api.Answer{}, err
 	}
-	after, err := c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, func(n *resource.Node) error { return edit(in, n) })
+	after, err := c.editNode(n, func(n *resource.Node) error { return edit(in, n) })
 	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
+		return api.Answer{}, err
 	}
 	return c.json(http.StatusOK, write(after)), nil
 }
@@ -391,14 +401,14 @@ func deleteAlias(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	_, err = c.app.EditNode(c.Context(), c.Caller, c.Tenant, n.Scope, func(n *resource.Node) error {
+	_, err = c.editNode(n, func(n *resource.Node) error {
 		f := factsOf(*n)
 		f.Alias = ""
 		n.Further = wire.MustJSON(f)
 		return nil
 	})
 	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
+		return api.Answer{}, err
 	}
 	return api.Answer{Status: http.StatusOK}, nil
 }

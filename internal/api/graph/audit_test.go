@@ -183,7 +183,7 @@ Remove request
 Remove permanent eligible role assignment`
 	ours := []string{
 		"Member in PIM about to expire", "Access opened on target by PIM", "Access closed on target by PIM",
-		"Access on target cannot be changed by PIM", "Mail cannot be sent by PIM", "Update role assignment outside of PIM",
+		"Access on target cannot be changed by PIM", "Mail cannot be sent by PIM", "Access on targets brought in line by PIM", "Update role assignment outside of PIM",
 	}
 	var have []string
 	for _, n := range auditNames() {

@@ -209,6 +209,7 @@ func otherNames() []auditName {
 		one("Member in PIM about to expire", "Notify", only(pim.EndIsNear)),
 		one("Access opened on target by PIM", "Add", only(pim.DoorOpened)),
 		one("Access closed on target by PIM", "Remove", only(pim.DoorClosed)),
+		one("Access on targets brought in line by PIM", "Update", only(pim.DoorsAligned)),
 		one("Access on target cannot be changed by PIM", "Update", only(pim.DoorStuck)),
 		one("Mail cannot be sent by PIM", "Notify", only(pim.MailStuck)),
 		{name: "Update directory", operation: "Update", category: "DirectoryManagement",

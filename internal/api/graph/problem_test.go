@@ -2,52 +2,19 @@ package graph
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/pim"
+	"portcullis/internal/pim/pimtest"
 )
-
-// allCodes reads the codes of the core from its source, so that a new one cannot be forgotten here.
-func allCodes(t *testing.T) []pim.Code {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../pim/refusal.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var codes []pim.Code
-	for _, d := range file.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.CONST {
-			continue
-		}
-		for _, s := range g.Specs {
-			v := s.(*ast.ValueSpec)
-			if typ, ok := v.Type.(*ast.Ident); ok && typ.Name == "Code" {
-				text, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				codes = append(codes, pim.Code(text))
-			}
-		}
-	}
-	if len(codes) < 20 {
-		t.Fatalf("found only %d codes in the core", len(codes))
-	}
-	return codes
-}
 
 func TestEveryRefusalIsTold(t *testing.T) {
 	table := refusals()
-	codes := allCodes(t)
+	codes := pimtest.Codes(t)
 	for _, c := range codes {
 		if _, ok := table[c]; !ok {
 			t.Errorf("the code %q of the core has no line in the table", c)

@@ -83,7 +83,7 @@ func activityName(a pim.Activity) string {
 		pim.PolicyChanged: "policyChanged", pim.DoorOpened: "doorOpened", pim.DoorClosed: "doorClosed",
 		pim.DoorStuck: "doorStuck", pim.AssignedOutside: "assignedOutside", pim.DirectoryChanged: "directoryChanged",
 		pim.TenantCreated: "tenantCreated", pim.RemovedOutside: "removedOutside",
-		pim.MailStuck: "mailStuck", pim.ChangedOutside: "changedOutside",
+		pim.MailStuck: "mailStuck", pim.ChangedOutside: "changedOutside", pim.DoorsAligned: "doorsAligned",
 	}
 	if name, ok := names[a]; ok {
 		return name

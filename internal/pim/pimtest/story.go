@@ -244,6 +244,9 @@ func (a *Actor) do(ask pim.Ask) {
 	if named, ok := s.World.Schedules[ask.Target]; ok && ask.Action == pim.AssignOutside {
 		c.Named = &named
 	}
+	if ask.Action == pim.Realign && c.Principal.Kind == pim.GroupPrincipal {
+		c.Holders = s.World.holders(c.Principal.ID, s.Now, c.Doors)
+	}
 	out, err := pim.Decide(s.Now, c, ask, s.World.NewID)
 	refusal, refused := errors.AsType[*pim.Refusal](err)
 	switch {
@@ -374,6 +377,29 @@ func (s *Story) tick() {
 	s.t.Helper()
 	for _, ask := range s.World.Due(s.Now) {
 		(&Actor{s: s, by: ask.By}).do(ask)
+	}
+}
+
+// Realigns lets the clock ask whether somebody's grants of a role, or a group's, open the doors that they should.
+func (s *Story) Realigns(whom, role string) {
+	s.t.Helper()
+	clock := pim.Caller{Actor: pim.Actor{Clock: true}}
+	(&Actor{s: s, by: clock}).do(pim.Ask{By: clock, Action: pim.Realign, Kind: pim.Assignment, Key: s.key(whom, role)})
+}
+
+// Inside says for whom a door is open, or about to be, by their accounts there, ordered; that of who holds a role by no group is
+// "login".
+func (s *Story) Inside(door string, want ...string) {
+	s.t.Helper()
+	var got []string
+	for _, e := range s.World.Effects {
+		if e.Door == door && (e.State == pim.EffectPending || e.State == pim.Usable) {
+			got = append(got, e.Account)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		s.t.Errorf("%s: the door %s is open for %v, want %v", s.Now, door, got, want)
 	}
 }
 

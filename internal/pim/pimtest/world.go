@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"portcullis/internal/pim"
@@ -244,6 +245,23 @@ func (w *World) Above(p pim.PrincipalID, at time.Time) []pim.PrincipalID {
 			}
 		}
 	}
+	return out
+}
+
+// holders are the members of a group at an instant, as doors know them: by their names.
+func (w *World) holders(group pim.PrincipalID, at time.Time, doors []pim.Door) []pim.Holder {
+	var out []pim.Holder
+	for id, p := range w.Principals {
+		if p.Kind == pim.GroupPrincipal || !p.Enabled || !slices.Contains(w.Above(id, at), group) {
+			continue
+		}
+		h := pim.Holder{Principal: id, Doors: slices.Clone(doors)}
+		for i := range h.Doors {
+			h.Doors[i].Account = string(id)
+		}
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b pim.Holder) int { return strings.Compare(string(a.Principal), string(b.Principal)) })
 	return out
 }
 

@@ -30,6 +30,7 @@ const (
 	link
 	putCredentials
 	clearResources
+	clearPolicies
 	putResources
 	deleteDenials
 	putDenials
@@ -67,6 +68,7 @@ func commitStatements() [slots]statement {
 		link:              linksTable().upsert(),
 		putCredentials:    credentialsTable().upsert(),
 		clearResources:    clearTree(),
+		clearPolicies:     clearRules(),
 		putResources:      resourcesTable().upsert(),
 		deleteDenials:     denialsTable().remove(),
 		putDenials:        denialsTable().upsert(),
@@ -307,9 +309,12 @@ func (p *change) directory(c store.Commit) error {
 
 func (p *change) resources(c store.Commit) error {
 	for _, at := range c.Cleared {
-		if err := p.add(clearResources)(placeRow(at)); err != nil {
+		row, err := placeRow(at)
+		if err != nil {
 			return err
 		}
+		p.rows[clearResources] = append(p.rows[clearResources], row)
+		p.rows[clearPolicies] = append(p.rows[clearPolicies], row)
 	}
 	for _, n := range c.Resources {
 		if err := p.add(putResources)(nodeRow(n)); err != nil {

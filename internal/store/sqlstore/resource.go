@@ -67,12 +67,22 @@ func scanNode(s scan, before ...any) (resource.Node, error) {
 	return n, err
 }
 
-// clearTree deletes nodes with what lies below them by their path. The two alternatives are two looks into the primary key.
+// clearTree deletes nodes with what lies below them by their path. One range of the primary key holds both, and a few siblings whose
+// names go on in a sign before the slash: as two alternatives engines look at every node of the tenant for each row.
 func clearTree() statement {
 	return statement{columns: texts("tenant", "scope", "first", "last"), text: `
 		DELETE FROM resources WHERE (tenant, scope) IN (
 			SELECT r.tenant, r.scope FROM {{rows}} CROSS JOIN resources r
-			WHERE r.tenant = v.tenant AND (r.scope = v.scope OR r.scope >= v.first AND r.scope < v.last))`}
+			WHERE r.tenant = v.tenant AND r.scope >= v.scope AND r.scope < v.last AND (r.scope = v.scope OR r.scope >= v.first))`}
+}
+
+// clearRules deletes the policies of roles at scopes and below them by their path, as clearTree does.
+func clearRules() statement {
+	return statement{columns: texts("tenant", "scope", "first", "last"), text: `
+		DELETE FROM policies WHERE (tenant, provider, scope, role) IN (
+			SELECT p.tenant, p.provider, p.scope, p.role FROM {{rows}} CROSS JOIN policies p
+			WHERE p.tenant = v.tenant AND p.provider = '` + string(pim.Resource) + `'
+				AND p.scope >= v.scope AND p.scope < v.last AND (p.scope = v.scope OR p.scope >= v.first))`}
 }
 
 func placeRow(p store.Place) ([]any, error) {

@@ -8,6 +8,7 @@ import (
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/policy"
 	"portcullis/internal/rbac"
 	"portcullis/internal/resource"
 	"portcullis/internal/store"
@@ -17,6 +18,9 @@ func (m *Model) writeResources(c store.Commit) {
 	for _, p := range c.Cleared {
 		maps.DeleteFunc(m.resources, func(_ row, n resource.Node) bool {
 			return n.Tenant == p.Tenant && resource.Within(n.Scope, p.Scope)
+		})
+		maps.DeleteFunc(m.policies, func(k pim.RoleKey, _ policy.Policy) bool {
+			return k.Tenant == p.Tenant && k.Provider == pim.Resource && resource.Within(k.Scope, p.Scope)
 		})
 	}
 	for _, n := range c.Resources {

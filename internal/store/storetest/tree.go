@@ -10,6 +10,7 @@ import (
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
+	"portcullis/internal/policy"
 	"portcullis/internal/rbac"
 	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
@@ -97,18 +98,36 @@ func keepsTree(t *testing.T, s store.Store) {
 
 	again := all[3]
 	again.Location = "here"
+	rules := rulesAt(t, s, scope(group), scope(group)+"/providers/n.s/t/x", scope(group)+"0", pim.Everywhere)
 	must(t, s, store.Commit{Cleared: []store.Place{{Tenant: tenant, Scope: scope(group)}, {Tenant: tenant, Scope: "/nowhere"}}, Resources: []resource.Node{again}})
 	equal(t, "after clearing", list(tenant, nil), scopesOf(slices.Concat(all[:4], all[5:9], all[10:])))
 	by, err = s.ResourcesByScope(t.Context(), tenant, []pim.Scope{scope(group)})
 	want(t, "resources by scope", err, nil)
 	equal(t, "what was written as it was cleared", by, []resource.Node{again})
 	equal(t, "of another tenant", list("other", nil), scopesOf(all))
+	left, err := s.Policies(t.Context(), tenant, rules)
+	want(t, "policies", err, nil)
+	if _, root := left[rules[3]]; len(left) != 2 || !root || left[rules[2]].Version != 1 {
+		t.Errorf("of the policies %v there are %v, want the last two", rules, left)
+	}
 	if err := s.Commit(t.Context(), store.Commit{Cleared: []store.Place{{Tenant: tenant}}}); err == nil {
 		t.Error("clearing a place without a scope: got no error")
 	}
 	must(t, s, store.Commit{Cleared: []store.Place{{Tenant: tenant, Scope: pim.Everywhere}}})
 	equal(t, "after clearing all", list(tenant, nil), nil)
 	equal(t, "of another tenant", list("other", nil), scopesOf(all))
+}
+
+// rulesAt writes a policy of a role of resources at each of some scopes.
+func rulesAt(t *testing.T, s store.Store, scopes ...pim.Scope) (keys []pim.RoleKey) {
+	t.Helper()
+	for _, at := range scopes {
+		k := pim.RoleKey{Tenant: tenant, Provider: pim.Resource, Scope: at, Role: "reader"}
+		p := policy.Policy{Version: 1, Rules: policy.ForResource()}
+		must(t, s, store.Commit{Policy: &store.PolicyEdit{Key: k, Policy: p}})
+		keys = append(keys, k)
+	}
+	return keys
 }
 
 // findsUnder compares what is listed below a few scopes, and below so many that a store may look in another way, with what
