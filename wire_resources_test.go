@@ -1,7 +1,10 @@
 package portcullis_test
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,10 +16,13 @@ import (
 	"portcullis/internal/api/arm"
 	"portcullis/internal/api/openapi"
 	"portcullis/internal/catalog"
+	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/rbac"
 	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
+	"portcullis/internal/store"
+	"portcullis/internal/store/sqlstore"
 	"portcullis/internal/store/storetest"
 )
 
@@ -173,4 +179,157 @@ func TestARMGuardsItsRoutes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestARMPagesAreComplete follows every nextLink, whatever the size of the pages: each row comes once.
+func TestARMPagesAreComplete(t *testing.T) {
+	for name, open := range wireEngines() {
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, open(t), &usage{routes: map[string]int{}})
+			w.plant()
+			w.resourceGrant(pim.Assignment, "owen", pim.RoleID(w.vars["Owner"]), w.vars["plant"])
+			for _, role := range []string{"Reader", "Contributor"} {
+				for _, who := range []string{"alice", "bob", "mia", "keepers"} {
+					for _, at := range []string{"sub", "rg"} {
+						w.resourceGrant(pim.Eligibility, who, pim.RoleID(w.vars[role]), w.vars[at])
+					}
+				}
+			}
+			w.caller = "owen"
+			at := w.vars["rg"] + "/" + w.vars["pim"] + "/"
+			for list, rows := range map[string]int{
+				"roleEligibilitySchedules?": 16, "roleEligibilityScheduleInstances?": 16, "roleEligibilityScheduleRequests?": 16,
+				"roleEligibilitySchedules?$filter=assignedTo('" + w.vars["bob"] + "')&": 8, "roleEligibilityScheduleInstances?$filter=roleDefinitionId eq '" + w.vars["Reader"] + "'&": 8,
+				"roleAssignments?": 1, "roleAssignmentSchedules?": 1,
+			} {
+				target := at + list + "api-version=2020-10-01"
+				want := w.armPages(target)
+				if len(want) != rows {
+					t.Errorf("%s: got %d rows, want %d", list, len(want), rows)
+				}
+				for _, top := range []string{"1", "3", "5"} {
+					if got := w.armPages(target + "&$top=" + top); !slices.Equal(got, want) {
+						t.Errorf("%s by %s: got %d rows, want %d", list, top, len(got), len(want))
+					}
+				}
+			}
+		})
+	}
+}
+
+// armPages are the rows of all pages of a list.
+func (w *wire) armPages(target string) []string {
+	w.Helper()
+	var rows []string
+	for target != "" {
+		rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil)
+		var page struct {
+			Value []json.RawMessage `json:"value"`
+			Next  string            `json:"nextLink"`
+		}
+		if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || rec.Code != http.StatusOK {
+			w.Fatalf("%s: got %d with %s", target, rec.Code, rec.Body)
+		}
+		for _, v := range page.Value {
+			rows = append(rows, string(v))
+		}
+		target = strings.TrimPrefix(page.Next, "https://"+wireHost)
+		if len(rows) > 1000 {
+			w.Fatalf("%s goes on for ever", target)
+		}
+	}
+	return rows
+}
+
+// TestARMWithoutItsStore: a store that is gone, and a clock that was set back, are told as what passes by itself.
+func TestARMWithoutItsStore(t *testing.T) {
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, s, &usage{routes: map[string]int{}})
+	w.plant()
+	w.resourceGrant(pim.Assignment, "owen", pim.RoleID(w.vars["Owner"]), w.vars["sub"])
+	w.caller = "owen"
+	later := func(rec *httptest.ResponseRecorder) {
+		t.Helper()
+		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" || !strings.Contains(rec.Body.String(), `"ServerBusy"`) {
+			t.Errorf("got %d %v with %s, want 503 with Retry-After", rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	at := w.vars["sub"] + "/" + w.vars["pim"] + "/"
+	w.app.SawTime(w.now.Add(time.Hour))
+	body := w.fill(`{"properties": {"principalId": "${alice}", "roleDefinitionId": "${Reader}", "requestType": "AdminAssign",
+		"scheduleInfo": {"expiration": {"type": "AfterDuration", "duration": "P1D"}}}}`)
+	later(w.call(http.MethodPut, at+"roleEligibilityScheduleRequests/"+wireID(900)+"?api-version=2020-10-01", nil, []byte(body)))
+	if got := w.call(http.MethodGet, at+"roleAssignments?api-version=2022-04-01", nil, nil).Code; got != http.StatusOK {
+		t.Errorf("reading with the clock set back: got %d, want 200", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"roleAssignments", "roleEligibilitySchedules", "roleAssignmentScheduleRequests", "eligibleChildResources"} {
+		later(w.call(http.MethodGet, at+list+"?api-version=2020-10-01", nil, nil))
+	}
+}
+
+// asking counts what is asked of a store for lists.
+type asking struct {
+	store.Store
+	asked int
+}
+
+func (a *asking) Requests(ctx context.Context, q store.Query) (store.Page[pim.Request], error) {
+	a.asked++
+	return a.Store.Requests(ctx, q)
+}
+
+func (a *asking) Schedules(ctx context.Context, q store.Query) (store.Page[pim.Schedule], error) {
+	a.asked++
+	return a.Store.Schedules(ctx, q)
+}
+
+func (a *asking) ObjectsByID(ctx context.Context, t pim.TenantID, ids []pim.PrincipalID) ([]directory.Object, error) {
+	a.asked++
+	return a.Store.ObjectsByID(ctx, t, ids)
+}
+
+func (a *asking) ResourcesByScope(ctx context.Context, t pim.TenantID, s []pim.Scope) ([]resource.Node, error) {
+	a.asked++
+	return a.Store.ResourcesByScope(ctx, t, s)
+}
+
+// TestARMListsAskForAllRowsAtOnce: however many rows a page has, the store is asked as often as for one.
+func TestARMListsAskForAllRowsAtOnce(t *testing.T) {
+	s := &asking{Store: &storetest.Model{}}
+	w := newWire(t, s, &usage{routes: map[string]int{}})
+	w.plant()
+	for _, who := range []string{"alice", "bob", "mia", "ana", "gus", "keepers"} {
+		for _, at := range []string{"sub", "rg", "db"} {
+			w.resourceGrant(pim.Eligibility, who, pim.RoleID(w.vars["Reader"]), w.vars[at])
+			w.resourceGrant(pim.Assignment, who, pim.RoleID(w.vars["Reader"]), w.vars[at])
+		}
+	}
+	for _, list := range []string{"roleEligibilitySchedules", "roleEligibilityScheduleInstances", "roleEligibilityScheduleRequests", "roleAssignmentSchedules",
+		"roleAssignmentScheduleInstances", "roleAssignments"} {
+		target := w.vars["sub"] + "/" + w.vars["pim"] + "/" + list + "?api-version=2024-09-01-preview&$top="
+		w.caller = "alice"
+		one := w.rowsAndQuestions(s, target+"1")
+		if all := w.rowsAndQuestions(s, target+"100"); one.rows != 1 || all.rows < 18 || all.asked > one.asked || one.asked > 5 {
+			t.Errorf("%s: %d questions for %d rows, %d for %d", list, one.asked, one.rows, all.asked, all.rows)
+		}
+	}
+}
+
+type rowsAndQuestions struct{ rows, asked int }
+
+func (w *wire) rowsAndQuestions(s *asking, target string) rowsAndQuestions {
+	w.Helper()
+	s.asked = 0
+	rec := w.call(http.MethodGet, target, nil, nil)
+	var page struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || rec.Code != http.StatusOK {
+		w.Fatalf("%s: got %d with %s", target, rec.Code, rec.Body)
+	}
+	return rowsAndQuestions{len(page.Value), s.asked}
 }

@@ -309,9 +309,9 @@ func TestABigSubtreeGoesInSteps(t *testing.T) {
 	}
 }
 
-// activated is an activation that rests on an eligibility.
-func activated(h *house, n, principal int, r pim.RoleID, at pim.Scope, on int) pim.Schedule {
-	s := givenAt(1, n, pim.Assignment, principal, r, at, schedule.Window{Start: h.now, End: h.now.Add(8 * time.Hour)})
+// activated is an activation of person 2 that rests on an eligibility.
+func activated(h *house, n int, r pim.RoleID, at pim.Scope, on int) pim.Schedule {
+	s := givenAt(1, n, pim.Assignment, 2, r, at, schedule.Window{Start: h.now, End: h.now.Add(8 * time.Hour)})
 	s.Type, s.Eligibility = pim.Activated, pim.ScheduleID(id(1, 300+on))
 	s.Due = s.Window.End
 	return s
@@ -327,8 +327,8 @@ func TestActivationsFallWithTheirPlaceInTheTree(t *testing.T) {
 		onLab := givenAt(1, 21, pim.Eligibility, 2, owner, lab, schedule.Window{Start: h.now})
 		onTwo := givenAt(1, 22, pim.Eligibility, 2, reader, two, schedule.Window{Start: h.now})
 		c := store.Commit{Outcome: pim.Outcome{Schedules: []pim.Schedule{onCorp, onLab, onTwo,
-			activated(h, 30, 2, contributor, two, 20), activated(h, 31, 2, owner, two, 21), activated(h, 32, 2, reader, two, 22),
-			activated(h, 33, 2, contributor, one, 20)}}}
+			activated(h, 30, contributor, two, 20), activated(h, 31, owner, two, 21), activated(h, 32, reader, two, 22),
+			activated(h, 33, contributor, one, 20)}}}
 		if err := s.Commit(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}

@@ -305,7 +305,7 @@ func (p *planting) uproot(ctx context.Context) error {
 	if len(p.moved) == 0 {
 		return nil
 	}
-	asks, err := p.reroots(ctx, p.by, p.now, p.t, p.moved, p.above)
+	asks, err := p.reroots(ctx, p.by, p.now, p.t, p.above)
 	p.w.asks = append(p.w.asks, asks...)
 	return err
 }
@@ -330,8 +330,8 @@ func (p *planting) above(s pim.Scope) (wide []pim.Scope, moved bool) {
 	return wide, moved
 }
 
-// reroots are the asks about all activations below what was moved.
-func (a *App) reroots(ctx context.Context, by pim.Caller, now time.Time, t pim.TenantID, moved []pim.Scope, above func(pim.Scope) ([]pim.Scope, bool)) ([]pim.Ask, error) {
+// reroots are the asks about all activations below what was moved, as above tells of each.
+func (a *App) reroots(ctx context.Context, by pim.Caller, now time.Time, t pim.TenantID, above func(pim.Scope) ([]pim.Scope, bool)) ([]pim.Ask, error) {
 	q := store.Query{Tenant: t, Limit: most, Where: store.And{store.Is(store.FieldProvider, string(pim.Resource)),
 		store.Is(store.FieldType, int(pim.Activated)), store.LiveAt(now)}}
 	var asks []pim.Ask
@@ -360,7 +360,7 @@ func (a *App) rerooted(ctx context.Context, by pim.Caller, t pim.TenantID, moved
 		wide := a.Index.Above(t, s)
 		return wide, slices.ContainsFunc(append([]pim.Scope{s}, wide...), func(at pim.Scope) bool { return slices.Contains(moved, at) })
 	}
-	asks, err := a.reroots(ctx, by, a.Time(), t, moved, above)
+	asks, err := a.reroots(ctx, by, a.Time(), t, above)
 	if err != nil {
 		return err
 	}

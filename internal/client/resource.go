@@ -13,9 +13,9 @@ import (
 
 // Versions of the interfaces that are asked.
 const (
-	groupsVersion    = "2021-04-01"
-	resourcesVersion = "2021-04-01"
-	graphVersion     = "2022-10-01"
+	groupsVersion        = "2021-04-01"
+	resourcesVersion     = "2021-04-01"
+	subscriptionsVersion = "2022-12-01"
 )
 
 // Node is a place in the tree: a management group, a subscription, a resource group or a resource.
@@ -39,46 +39,35 @@ type Node struct {
 	} `json:"properties"`
 }
 
-// Nodes lists the management groups, subscriptions and resource groups that the person may see, and their resources too where
-// that is wanted.
+// Nodes lists the management groups, subscriptions and resource groups that the person may see, and the resources in these
+// subscriptions too where that is wanted.
 func (c *Client) Nodes(ctx context.Context, resources bool) ([]Node, error) {
 	groups, err := all[Node](ctx, c, with("/providers/Microsoft.Management/managementGroups", "api-version", groupsVersion))
 	if err != nil {
 		return nil, err
 	}
-	tables := []string{"resourcecontainers | where type != 'microsoft.management/managementgroups'"}
-	if resources {
-		tables = append(tables, "resources")
+	subscriptions, err := all[Node](ctx, c, with("/subscriptions", "api-version", subscriptionsVersion))
+	if err != nil {
+		return nil, err
 	}
-	for _, query := range tables {
-		rows, err := c.graph(ctx, query)
-		if err != nil {
-			return nil, err
+	for _, n := range subscriptions {
+		n.Type = "Microsoft.Resources/subscriptions"
+		groups = append(groups, n)
+		lists := []string{"/resourceGroups", "/resources"}
+		if !resources {
+			lists = lists[:1]
 		}
-		groups = append(groups, rows...)
+		for _, list := range lists {
+			rows, err := all[Node](ctx, c, with(escaped(n.ID)+list, "api-version", resourcesVersion))
+			if err != nil {
+				return nil, err
+			}
+			if groups = append(groups, rows...); len(groups) > maxNodes {
+				return nil, fmt.Errorf("there are more than %d nodes", maxNodes)
+			}
+		}
 	}
 	return groups, nil
-}
-
-// graph asks Resource Graph.
-func (c *Client) graph(ctx context.Context, query string) ([]Node, error) {
-	var rows []Node
-	token := ""
-	for len(rows) <= maxNodes {
-		var page struct {
-			Data []Node `json:"data"`
-			Next string `json:"$skipToken"`
-		}
-		ask := map[string]any{"query": query + " | project id, name, type, location, tags", "options": map[string]any{"$skipToken": token}}
-		if err := c.call(ctx, http.MethodPost, with("/providers/Microsoft.ResourceGraph/resources", "api-version", graphVersion), ask, &page); err != nil {
-			return nil, err
-		}
-		rows = append(rows, page.Data...)
-		if token = page.Next; token == "" {
-			return rows, nil
-		}
-	}
-	return nil, fmt.Errorf("there are more than %d nodes; ask for less", maxNodes)
 }
 
 // maxNodes bounds a tree that is read whole.

@@ -92,14 +92,14 @@ type kusto struct {
 type record map[string]any
 
 func (x record) at(path []string) any {
-	v, known := x[strings.ToLower(path[0])]
+	v := x[strings.ToLower(path[0])]
 	for _, name := range path[1:] {
 		object, ok := v.(map[string]any)
 		if !ok {
 			return nil
 		}
+		var known bool
 		if v, known = object[name]; !known {
-			v = nil
 			for k, other := range object {
 				if strings.EqualFold(k, name) {
 					v = other

@@ -43,7 +43,7 @@ func eventColumn(e pim.Event) func(store.Field) any {
 }
 
 // lastActivity is the one that was added last.
-const lastActivity = pim.ChangedOutside
+const lastActivity = pim.DoorsAligned
 
 // everyEvent gives an event of each combination that a name could depend on, those that never happen included.
 func everyEvent(yield func(pim.Event) bool) {

@@ -104,19 +104,19 @@ func fromRefusal(r *pim.Refusal) *problem {
 		detail = "The request was refused: " + string(r.Code) + "."
 	}
 	switch r.Code {
-	case pim.Forbidden:
+	case pim.Forbidden, pim.Constrained, pim.DeniedByAssignment:
 		return &problem{status: http.StatusForbidden, detail: "This caller may not do that."}
 	case pim.LastAdministrator:
 		return &problem{status: http.StatusForbidden, detail: detail}
-	case pim.AlreadyThere:
+	case pim.AlreadyThere, pim.RequestExists, pim.RoleNameTaken:
 		return &problem{status: http.StatusConflict, kind: kindUniqueness, detail: detail}
-	case pim.UnknownPrincipal, pim.UnknownRole, pim.UnknownRequest, pim.UnknownStage:
+	case pim.UnknownPrincipal, pim.UnknownRole, pim.UnknownRequest, pim.UnknownStage, pim.UnknownScope, pim.UnknownGrant:
 		return &problem{status: http.StatusNotFound, detail: "There is no such resource."}
 	case pim.NotThere:
 		return bad(kindNoTarget, detail)
 	case pim.InvalidRequest, pim.InvalidSchedule, pim.InvalidScope, pim.InvalidPolicy, pim.ConflictingPolicy, pim.Unsuitable,
 		pim.AlreadyPending, pim.TooShort, pim.PolicyFailed, pim.ContextMissing, pim.NotCancelable, pim.AlreadyDecided,
-		pim.JustificationMissing:
+		pim.JustificationMissing, pim.GrantFixed, pim.InvalidCondition, pim.ScopeInUse, pim.RoleInUse, pim.OutsidePIM:
 	}
 	return invalidValue(detail)
 }
