@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,11 +26,13 @@ import (
 const resourceDatabase = "resources"
 
 // site is a tree of resources and who holds what there: management groups over subscriptions over resource groups over
-// resources, and of the assignments a tenth at subscriptions, three tenths at resource groups, the rest at resources. Each person
+// resources. Of the assignments 25 in 1,000 are at management groups (500 each, the most that the service allows), 75 at
+// subscriptions, 300 at resource groups, the rest at resources. Each person
 // is in two groups, which hold roles as well.
 type site struct {
 	organisation
 	nodes         []resource.Node
+	tops          []resource.Node // management groups
 	subscriptions []resource.Node
 	groups        []resource.Node // resource groups
 	leaves        []resource.Node
@@ -59,13 +62,12 @@ func newSite(o organisation, nodes, assignments int) (site, error) {
 		s.nodes, *into = append(s.nodes, n), append(*into, n)
 		return nil
 	}
-	var tops []resource.Node
 	var errs []error
 	for i := range 10 {
-		errs = append(errs, add(&tops, pim.Everywhere, "/providers/Microsoft.Management/managementGroups/division-%d", i))
+		errs = append(errs, add(&s.tops, pim.Everywhere, "/providers/Microsoft.Management/managementGroups/division-%d", i))
 	}
 	for i := range nodes / 100 {
-		errs = append(errs, add(&s.subscriptions, tops[i%len(tops)].Scope, "/subscriptions/%s", numbered(subscriptionKind, i)))
+		errs = append(errs, add(&s.subscriptions, s.tops[i%len(s.tops)].Scope, "/subscriptions/%s", numbered(subscriptionKind, i)))
 	}
 	for i := range nodes / 5 {
 		errs = append(errs, add(&s.groups, "", "%s/resourceGroups/rg-%05d", s.subscriptions[i%len(s.subscriptions)].ID, i))
@@ -117,16 +119,18 @@ func (s site) fill(ctx context.Context, st store.Store) error {
 func (s site) owner(now time.Time) pim.Schedule {
 	return pim.Schedule{ID: pim.ScheduleID(numbered("b2000000", 1)), Kind: pim.Assignment, Type: pim.Assigned, Created: now, Open: true,
 		Window: schedule.Window{Start: now}, Key: pim.Key{Tenant: tenant, Provider: pim.Resource, Scope: pim.Everywhere,
-			Role: pim.RoleID(catalog.Owner), Principal: pim.PrincipalID(s.organisation.reader.id)}}
+			Role: pim.RoleID(catalog.Owner), Principal: pim.PrincipalID(s.reader.id)}}
 }
 
 // held is one assignment: of a team where its number is a multiple of a hundred, of a person else.
 func (s site) held(i int, now time.Time) pim.Schedule {
 	at := s.leaves
-	switch i % 10 {
-	case 0:
+	switch {
+	case i%40 == 0:
+		at = s.tops
+	case i%10 == 0:
 		at = s.subscriptions
-	case 1, 2, 3:
+	case i%10 < 4:
 		at = s.groups
 	}
 	who := s.person(i).id
@@ -189,6 +193,9 @@ type resourceLists struct {
 	site site
 }
 
+// armPage is how many rows a page of these lists has; longer lists are compared by their first page.
+const armPage = 500
+
 const resourceVersion = "api-version=2020-10-01"
 
 // compare asks for a number of lists in rounds. Each draw gives an address with the token to ask with, and the condition by which
@@ -249,7 +256,7 @@ func (t resourceLists) asTarget(ctx context.Context) error {
 
 // atScope measures row 4d: who holds something at a resource group or above it, asked by somebody who may read that.
 func (t resourceLists) atScope(ctx context.Context) error {
-	token, err := t.issuer.token(t.site.organisation.reader, "user_impersonation")
+	token, err := t.issuer.token(t.site.reader, "user_impersonation")
 	if err != nil {
 		return err
 	}
@@ -274,7 +281,7 @@ func (t resourceLists) bare(ctx context.Context, where string, args ...any) (n i
 			s.modified, s.doc, COALESCE(r.doc, ''), COALESCE(o.doc, '')
 		FROM schedules s LEFT JOIN resources r ON r.tenant = s.tenant AND r.scope = s.scope LEFT JOIN objects o ON o.tenant = s.tenant AND o.id = s.principal
 		WHERE s.tenant = $1 AND s.provider = 'resource' AND s.kind = 2 AND s.ending = 0 AND s.end_at > $2 AND s.start_at <= $2 AND `+where+
-		` ORDER BY s.id LIMIT 1000`, append([]any{tenant, time.Now().UnixMicro()}, args...)...)
+		` ORDER BY s.id LIMIT `+strconv.Itoa(armPage), append([]any{tenant, time.Now().UnixMicro()}, args...)...)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,6 @@
-// Command terraform shows that Terraform with HashiCorp's unmodified azuread provider works with Portcullis: it starts a
-// server with the sample organisation, keeps people, groups, units, roles and privileged access in it by the
-// configuration in this folder, and tears everything down again. Between each two steps the plan must be empty: what the
+// Command terraform shows that Terraform with HashiCorp's unmodified azuread and azurerm providers works with Portcullis: it
+// starts a server with the sample organisation, keeps people, groups, units, roles and privileged access in it by the
+// configuration in this folder, and resources with who has what there by that in azurerm, and tears everything down again. Between each two steps the plan must be empty: what the
 // server tells is what it was told. README.md says what each step shows and how to get the two programs, which are no
 // part of the product. Where they are missing it says so and exits with 3; with 1 where a step fails.
 package main
@@ -62,9 +62,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := f.Parse(args); err != nil {
 		return errors.Join(flag.ErrHelp, err)
 	}
-	programs, err := findPrograms()
-	if err != nil {
-		return err
+	programs, missing := findPrograms()
+	if programs.terraform == "" || len(programs.providers) == 0 {
+		return missing
 	}
 	dir, err := os.MkdirTemp("", "portcullis-terraform-")
 	if err != nil {
@@ -80,22 +80,53 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop(err != nil)) }()
-	t, err := newStory(s, programs, o.config, dir, out)
-	if err != nil {
-		return err
+	for _, p := range []struct {
+		provider, config string
+		steps            func(*story) []step
+	}{{azuread, o.config, (*story).ofDirectory}, {azurerm, filepath.Join(o.config, azurerm), (*story).ofResources}} {
+		if programs.providers[p.provider] == "" {
+			continue
+		}
+		t, err := newStory(s, programs, p.provider, p.config, dir, out)
+		if err != nil {
+			return err
+		}
+		if err := t.tell(ctx, p.steps(t)); err != nil {
+			return fmt.Errorf("%s: %w", p.provider, err)
+		}
 	}
-	return t.tell(ctx)
+	return missing
 }
 
-// programs are those that this needs and does not bring.
-type programs struct{ terraform, provider string }
+// The providers.
+const (
+	azuread = "azuread"
+	azurerm = "azurerm"
+)
 
-// findPrograms looks where TERRAFORM and AZUREAD_PROVIDER say, or else on the path. The error wraps errMissing and names
-// all that is not there.
+// programs are those that this needs and does not bring. A provider that is not there has no file.
+type programs struct {
+	terraform string
+	providers map[string]string
+}
+
+// findPrograms looks where TERRAFORM, AZUREAD_PROVIDER and AZURERM_PROVIDER say, or else on the path. The error wraps errMissing
+// and names all that is not there.
 func findPrograms() (programs, error) {
-	terraform, err1 := findProgram("TERRAFORM", "terraform")
-	provider, err2 := findProgram("AZUREAD_PROVIDER", providerName)
-	return programs{terraform, provider}, errors.Join(err1, err2)
+	p := programs{providers: map[string]string{}}
+	var errs []error
+	find := func(variable, name string, found func(string)) {
+		file, err := findProgram(variable, name)
+		if err == nil {
+			found(file)
+		}
+		errs = append(errs, err)
+	}
+	find("TERRAFORM", "terraform", func(file string) { p.terraform = file })
+	for provider, variable := range map[string]string{azuread: "AZUREAD_PROVIDER", azurerm: "AZURERM_PROVIDER"} {
+		find(variable, pluginName(provider), func(file string) { p.providers[provider] = file })
+	}
+	return p, errors.Join(errs...)
 }
 
 func findProgram(variable, name string) (string, error) {

@@ -29,10 +29,14 @@ type story struct {
 	out      io.Writer
 }
 
-func newStory(s *server, p programs, config, dir string, out io.Writer) (*story, error) {
+func newStory(s *server, p programs, provider, config, dir string, out io.Writer) (*story, error) {
+	dir = filepath.Join(dir, provider)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
 	until := time.Now().UTC().Add(lasts).Truncate(24 * time.Hour).Format(time.RFC3339)
 	password := rand.Text() + "-a1"
-	env, err := environment(s, p, dir, until, password)
+	env, err := environment(s, p, provider, dir, until, password)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +74,15 @@ func copyConfig(from, to string) error {
 	return nil
 }
 
-// tell does one step after the other and says how long each took.
-func (t *story) tell(ctx context.Context) error {
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+// step is a part of a story.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// ofDirectory is what is told of the directory, its roles and its groups.
+func (t *story) ofDirectory() []step {
+	return []step{
 		{"nothing is there", t.nothingLeft},
 		{"apply", func(ctx context.Context) error { return t.first.apply(ctx) }},
 		{"the plan is empty", t.first.planEmpty},
@@ -90,7 +97,12 @@ func (t *story) tell(ctx context.Context) error {
 		{"the plan of the fresh state is empty", t.fresh.planEmpty},
 		{"destroy", t.first.destroy},
 		{"nothing is left", t.nothingLeft},
-	} {
+	}
+}
+
+// tell does one step after the other and says how long each took.
+func (t *story) tell(ctx context.Context, steps []step) error {
+	for _, step := range steps {
 		fmt.Fprintf(t.out, "=== %s\n", step.name)
 		start := time.Now()
 		if err := step.do(ctx); err != nil {

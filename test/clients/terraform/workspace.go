@@ -16,8 +16,8 @@ import (
 	"syscall"
 )
 
-// providerName is what Terraform looks for in the folder of a provider that is being developed.
-const providerName = "terraform-provider-azuread"
+// pluginName is what Terraform looks for in the folder of a provider that is being developed.
+func pluginName(provider string) string { return "terraform-provider-" + provider }
 
 // workspace is a folder with the configuration and a state of its own.
 type workspace struct {
@@ -30,16 +30,16 @@ type workspace struct {
 }
 
 // environment tells Terraform where the provider is, and the provider where the server is and who signs in.
-func environment(s *server, p programs, dir, until, password string) ([]string, error) {
+func environment(s *server, p programs, provider, dir, until, password string) ([]string, error) {
 	plugins := filepath.Join(dir, "plugins")
 	if err := os.Mkdir(plugins, 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.Symlink(p.provider, filepath.Join(plugins, providerName)); err != nil {
+	if err := os.Symlink(p.providers[provider], filepath.Join(plugins, pluginName(provider))); err != nil {
 		return nil, err
 	}
 	// With an override there is nothing to be installed, so that no registry is asked.
-	cli := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"hashicorp/azuread\" = %q\n  }\n  direct {}\n}\n", plugins)
+	cli := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    %q = %q\n  }\n  direct {}\n}\n", "hashicorp/"+provider, plugins)
 	file := filepath.Join(dir, "terraform.rc")
 	if err := os.WriteFile(file, []byte(cli), 0o600); err != nil {
 		return nil, err
@@ -50,9 +50,10 @@ func environment(s *server, p programs, dir, until, password string) ([]string, 
 	}
 	return append(inherited(),
 		"TF_CLI_CONFIG_FILE="+file, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1",
-		"TF_VAR_until="+until, "TF_VAR_password="+password,
+		"TF_VAR_until="+until, "TF_VAR_password="+password, "TF_VAR_alice="+s.People["alice"].ID, "TF_VAR_bob="+s.People["bob"].ID,
 		"SSL_CERT_FILE="+s.CAFile, "ARM_METADATA_HOSTNAME="+u.Host, "ARM_USE_CLI=false",
 		"ARM_TENANT_ID="+s.TenantID, "ARM_CLIENT_ID="+s.Client.ID, "ARM_CLIENT_SECRET="+s.Client.Secret,
+		"ARM_SUBSCRIPTION_ID="+subscription,
 	), nil
 }
 
