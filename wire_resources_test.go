@@ -203,42 +203,18 @@ func TestARMPagesAreComplete(t *testing.T) {
 				"roleAssignments?": 1, "roleAssignmentSchedules?": 1,
 			} {
 				target := at + list + "api-version=2020-10-01"
-				want := w.armPages(target)
+				want := w.pages(target)
 				if len(want) != rows {
 					t.Errorf("%s: got %d rows, want %d", list, len(want), rows)
 				}
 				for _, top := range []string{"1", "3", "5"} {
-					if got := w.armPages(target + "&$top=" + top); !slices.Equal(got, want) {
+					if got := w.pages(target + "&$top=" + top); !slices.Equal(got, want) {
 						t.Errorf("%s by %s: got %d rows, want %d", list, top, len(got), len(want))
 					}
 				}
 			}
 		})
 	}
-}
-
-// armPages are the rows of all pages of a list.
-func (w *wire) armPages(target string) []string {
-	w.Helper()
-	var rows []string
-	for target != "" {
-		rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil)
-		var page struct {
-			Value []json.RawMessage `json:"value"`
-			Next  string            `json:"nextLink"`
-		}
-		if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || rec.Code != http.StatusOK {
-			w.Fatalf("%s: got %d with %s", target, rec.Code, rec.Body)
-		}
-		for _, v := range page.Value {
-			rows = append(rows, string(v))
-		}
-		target = strings.TrimPrefix(page.Next, "https://"+wireHost)
-		if len(rows) > 1000 {
-			w.Fatalf("%s goes on for ever", target)
-		}
-	}
-	return rows
 }
 
 // TestARMWithoutItsStore: a store that is gone, and a clock that was set back, are told as what passes by itself.

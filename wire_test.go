@@ -857,6 +857,7 @@ func (w *wire) pages(target string) []string {
 		var page struct {
 			Value []json.RawMessage `json:"value"`
 			Next  string            `json:"@odata.nextLink"`
+			Plain string            `json:"nextLink"` // without OData
 		}
 		if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || rec.Code != http.StatusOK {
 			w.Fatalf("%s: got %d with %s", target, rec.Code, rec.Body)
@@ -864,7 +865,7 @@ func (w *wire) pages(target string) []string {
 		for _, v := range page.Value {
 			rows = append(rows, string(v))
 		}
-		target = strings.TrimPrefix(page.Next, "https://"+wireHost)
+		target = strings.TrimPrefix(page.Next+page.Plain, "https://"+wireHost)
 		if len(rows) > 1000 {
 			w.Fatalf("%s goes on for ever", target)
 		}
