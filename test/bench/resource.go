@@ -124,14 +124,14 @@ func (s site) owner(now time.Time) pim.Schedule {
 
 // held is one assignment: of a team where its number is a multiple of a hundred, of a person else.
 func (s site) held(i int, now time.Time) pim.Schedule {
-	at := s.leaves
+	at := s.leaves[i%len(s.leaves)]
 	switch {
 	case i%40 == 0:
-		at = s.tops
+		at = s.tops[i/40%len(s.tops)]
 	case i%10 == 0:
-		at = s.subscriptions
+		at = s.subscriptions[i/10%len(s.subscriptions)]
 	case i%10 < 4:
-		at = s.groups
+		at = s.groups[i/10%len(s.groups)]
 	}
 	who := s.person(i).id
 	if i%100 == 0 {
@@ -141,7 +141,7 @@ func (s site) held(i int, now time.Time) pim.Schedule {
 	id := numbered(heldKind, i)
 	return pim.Schedule{ID: pim.ScheduleID(id), Kind: pim.Assignment, Type: pim.Assigned, Created: now, Open: true, Request: pim.RequestID(id),
 		Window: schedule.Window{Start: now, End: now.Add(180 * 24 * time.Hour)},
-		Key: pim.Key{Tenant: tenant, Provider: pim.Resource, Scope: at[i%len(at)].Scope, Role: pim.RoleID(roles[i/len(s.nodes)%len(roles)].ID),
+		Key: pim.Key{Tenant: tenant, Provider: pim.Resource, Scope: at.Scope, Role: pim.RoleID(roles[i/len(s.nodes)%len(roles)].ID),
 			Principal: pim.PrincipalID(who)}}
 }
 

@@ -113,7 +113,7 @@ func (x expansion) writeRole(o *wire.Object, s pim.Scope, id pim.RoleID) {
 	role := x.roles[id]
 	o.Name("roleDefinition")
 	of := wire.New(o.B, nil)
-	of.Str("id", roleID(string(s), id))
+	writeRoleID(&of, "id", string(s), id)
 	of.Text("displayName", role.Name)
 	of.Str("type", roleType(role))
 	o.B = of.End()

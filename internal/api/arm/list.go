@@ -73,6 +73,24 @@ func (c *call) page(rows [][]byte, next store.Cursor) api.Answer {
 	return c.json(http.StatusOK, o.End())
 }
 
+// pageOf is page for many rows that are written one behind the other into the answer itself; room is how many bytes most take.
+func (c *call) pageOf(n, room int, row func(b []byte, i int) []byte, next store.Cursor) api.Answer {
+	o := wire.New(make([]byte, 0, 256+n*room), nil)
+	o.Name("value")
+	o.B = append(o.B, '[')
+	for i := range n {
+		if i > 0 {
+			o.B = append(o.B, ',')
+		}
+		o.B = row(o.B, i)
+	}
+	o.B = append(o.B, ']')
+	if len(next) > 0 {
+		o.Str("nextLink", c.nextLink(next))
+	}
+	return c.json(http.StatusOK, o.End())
+}
+
 func (c *call) nextLink(next store.Cursor) string {
 	return c.again(skipToken, base64.RawURLEncoding.EncodeToString(wire.MustJSON(next)))
 }

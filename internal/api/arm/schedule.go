@@ -87,12 +87,15 @@ func (g grants) list(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, c.reading(n, err)
 	}
-	rows, err := g.write(c, page.Rows)
+	x, err := g.expand(c, page.Rows)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return c.page(rows, page.Next), nil
+	return c.pageOf(len(page.Rows), grantRoom, func(b []byte, i int) []byte { return g.append(b, c, x, &page.Rows[i]) }, page.Next), nil
 }
+
+// grantRoom is how many bytes most rows take.
+const grantRoom = 2048
 
 // resourceQuery is what a filter asks of a list at a scope, beside conditions that the list has from it.
 func (c *call) resourceQuery(at pim.Scope, k pim.Kind, f filter, where ...store.Filter) (app.ResourceQuery, error) {
@@ -152,11 +155,12 @@ func (g grants) get(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, c.at(n, err)
 	}
-	rows, err := g.write(c, []pim.Instance{row})
+	rows := []pim.Instance{row}
+	x, err := g.expand(c, rows)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return c.json(http.StatusOK, rows[0]), nil
+	return c.json(http.StatusOK, g.append(nil, c, x, &rows[0])), nil
 }
 
 // The words for how far a schedule is. A client takes back what is not yet provisioned by canceling its request (reference arm-pim
@@ -166,11 +170,11 @@ const (
 	planned = "Granted"
 )
 
-// write writes rows with what they point to, which is read in one go.
-func (g grants) write(c *call, rows []pim.Instance) ([][]byte, error) {
+// expand reads what rows point to, in one go.
+func (g grants) expand(c *call, rows []pim.Instance) (expansion, error) {
 	if c.hasSystemData() {
 		if err := c.creators(len(rows), func(i int) *pim.Schedule { return &rows[i].Schedule }); err != nil {
-			return nil, err
+			return expansion{}, err
 		}
 	}
 	refs := make([]reference, 0, 2*len(rows))
@@ -180,15 +184,7 @@ func (g grants) write(c *call, rows []pim.Instance) ([][]byte, error) {
 			refs = append(refs, reference{principal: r.Schedule.CreatedBy}, reference{principal: r.Schedule.ModifiedBy})
 		}
 	}
-	x, err := c.expand(refs...)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]byte, len(rows))
-	for i := range rows {
-		out[i] = g.append(c, x, &rows[i])
-	}
-	return out, nil
+	return c.expand(refs...)
 }
 
 // creators fills in who made so many schedules.
@@ -200,16 +196,16 @@ func (c *call) creators(n int, at func(int) *pim.Schedule) error {
 	return c.app.Creators(c.Context(), c.Tenant, list)
 }
 
-func (g grants) append(c *call, x expansion, row *pim.Instance) []byte {
+func (g grants) append(b []byte, c *call, x expansion, row *pim.Instance) []byte {
 	s, place := &row.Schedule, x.place(row.Schedule.Key.Scope)
-	o := wire.New(make([]byte, 0, 2048), nil)
-	o.Str("id", idIn(place, g.collection(), string(s.ID)))
+	o := wire.New(b, nil)
+	writeID(&o, "id", place, g.collection(), string(s.ID))
 	o.Str("name", string(s.ID))
 	o.Str("type", typeOf(g.collection()))
 	o.Name("properties")
 	p := wire.New(o.B, nil)
 	p.Str("scope", place)
-	p.Str("roleDefinitionId", roleID(place, s.Key.Role))
+	writeRoleID(&p, "roleDefinitionId", place, s.Key.Role)
 	p.Str("principalId", string(s.Key.Principal))
 	p.Str("principalType", x.principalType(s.Key.Principal))
 	g.writeOrigin(&p, s, place)
@@ -236,17 +232,17 @@ func (g grants) append(c *call, x expansion, row *pim.Instance) []byte {
 // writeOrigin writes by what somebody has the row.
 func (g grants) writeOrigin(p *wire.Object, s *pim.Schedule, place string) {
 	if g.holding {
-		p.Str(g.word+"ScheduleId", idIn(place, g.schedules(), string(s.ID)))
+		writeID(p, g.word+"ScheduleId", place, g.schedules(), string(s.ID))
 	} else if s.Request == "" { // made outside PIM
 		p.Null(g.word + "ScheduleRequestId")
 	} else {
-		p.Str(g.word+"ScheduleRequestId", idIn(place, g.requests(), string(s.Request)))
+		writeID(p, g.word+"ScheduleRequestId", place, g.requests(), string(s.Request))
 	}
 	if g.kind != pim.Assignment {
 		return
 	}
 	if g.holding {
-		p.Str("originRoleAssignmentId", idIn(place, roleAssignments, string(s.ID)))
+		writeID(p, "originRoleAssignmentId", place, roleAssignments, string(s.ID))
 		p.Text("linkedRoleEligibilityScheduleInstanceId", string(s.Eligibility))
 	}
 	p.Text("linkedRoleEligibilityScheduleId", string(s.Eligibility))
