@@ -35,7 +35,9 @@ func writeID(o *wire.Object, member, place, collection, name string) {
 func typeOf(collection string) string { return authorization + "/" + collection }
 
 // roleID is the id of a role definition as it is shown at a place: under its subscription, where it is in one.
-func roleID(place string, role pim.RoleID) string { return idIn(roleRoot(place), "roleDefinitions", string(role)) }
+func roleID(place string, role pim.RoleID) string {
+	return idIn(roleRoot(place), "roleDefinitions", string(role))
+}
 
 // writeRoleID writes it as a member.
 func writeRoleID(o *wire.Object, member, place string, role pim.RoleID) {
