@@ -614,7 +614,7 @@ func TestP10NothingOfOneTenantTouchesAnother(t *testing.T) {
 }
 
 func TestP4TwiceIsOnce(t *testing.T) {
-	rounds := 1000
+	rounds := 400
 	if testing.Short() {
 		rounds = 50
 	}
