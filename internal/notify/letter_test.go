@@ -147,7 +147,7 @@ func TestNothingIsInjected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		odd := rapid.SampledFrom([]string{
 			"x\r\nBcc: evil@example.com", "x\nSubject: y", "\x00", "<script>alert(1)</script>", `"><img src=x>`, "a\u2028b", "\u202Etxt", "=?utf-8?q?=0D=0ABcc:?=",
-			"{{.}}", strings.Repeat("long ", 500), "", "Ünï <x@y>, z@w", "\xff\xfe", "a,b;c:",
+			"{{.}}", strings.Repeat("long ", 500), "", `\À`, "Ünï <x@y>, z@w", "\xff\xfe", "a,b;c:",
 		})
 		text := rapid.OneOf(odd, rapid.String())
 		n := someNotice()

@@ -204,7 +204,9 @@ func (p *Post) message(letter Letter) (*mail.Msg, error) {
 	}
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	m.FromMailAddress(p.from)
-	m.ToMailAddress(&netmail.Address{Name: letter.Name, Address: address})
+	// Package mail writes a backslash beside letters that are not ASCII in a way that nobody can read, itself included.
+	name := strings.ReplaceAll(letter.Name, `\`, "/")
+	m.ToMailAddress(&netmail.Address{Name: name, Address: address})
 	m.Subject(line(letter.Subject, mostTitle+len("PIM: ")))
 	m.SetMessageIDWithValue(letter.MessageID)
 	m.SetDate()
