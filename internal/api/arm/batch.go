@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -43,14 +44,7 @@ func batch(c *call) (api.Answer, error) {
 	}
 	o := wire.New(nil, nil)
 	o.Name("responses")
-	o.B = append(o.B, '[')
-	for i, p := range in.Requests {
-		if i > 0 {
-			o.B = append(o.B, ',')
-		}
-		o.B = appendPart(o.B, p.Name, c.part(p))
-	}
-	o.B = append(o.B, ']')
+	o.B = wire.AppendEach(o.B, in.Requests, func(b []byte, p partIn) []byte { return appendPart(b, p.Name, c.part(p)) })
 	return c.json(http.StatusOK, o.End()), nil
 }
 
@@ -96,7 +90,7 @@ func (c *call) part(p partIn) *api.Recorder {
 
 // subrequest makes the call that a part describes. Its address is on this host.
 func (c *call) subrequest(p partIn) (*http.Request, error) {
-	text := first(p.URL, p.RelativeURL)
+	text := cmp.Or(p.URL, p.RelativeURL)
 	u, err := url.Parse(text)
 	if err != nil || text == "" || u.Opaque != "" || u.Host != "" && !strings.EqualFold(u.Scheme+"://"+u.Host, c.Origin) {
 		return nil, invalidContent("the url of a request of a batch is relative, or on this host.")

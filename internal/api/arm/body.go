@@ -18,6 +18,15 @@ func (c *call) body(into any) error {
 	return api.DecodeBytes(truths(body), into)
 }
 
+// optional reads a body that may be missing.
+func (c *call) optional(into any) error {
+	body, err := c.Body()
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	return api.DecodeBytes(body, into)
+}
+
 // properties is body for what stands under "properties", or flat where there is no such member.
 func (c *call) properties(into any) error {
 	var outer struct {

@@ -262,6 +262,7 @@ func (r *reader) call() (condition, error) {
 func (r *reader) textCall(name string) (condition, error) {
 	var path []string
 	var want string
+	var hasText bool
 	var err error
 	for i := range 2 {
 		if i == 1 {
@@ -270,12 +271,12 @@ func (r *reader) textCall(name string) (condition, error) {
 			}
 		}
 		if t := r.peek(); t.kind == textToken {
-			want = strings.ToLower(r.next().value)
+			want, hasText = strings.ToLower(r.next().value), true
 		} else if path, err = r.path(); err != nil {
 			return nil, err
 		}
 	}
-	if path == nil {
+	if path == nil || !hasText {
 		return nil, r.unexpected()
 	}
 	test := map[string]func(s, t string) bool{"substringof": strings.Contains, "contains": strings.Contains,

@@ -47,7 +47,7 @@ func TestFiltersOfNodes(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"name", "name eq", "name eq 'x", "name eq 'x' and", "name lt 'x'", "shoeSize eq '3'", "name eq 'x' name eq 'y'",
-		"name == 'x'", strings.Repeat("(", 100) + "name eq 'x'" + strings.Repeat(")", 100), strings.Repeat("not ", 100) + "name eq 'x'", "name eq 'x' | limit 3", "\x00"} {
+		"name == 'x'", "contains(name, type)", "contains('a', 'b')", strings.Repeat("(", 100) + "name eq 'x'" + strings.Repeat(")", 100), strings.Repeat("not ", 100) + "name eq 'x'", "name eq 'x' | limit 3", "\x00"} {
 		if _, err := nodeFilter(text); err == nil {
 			t.Errorf("%q is a filter", text)
 		}
@@ -62,7 +62,7 @@ func TestQueriesOfTheGraph(t *testing.T) {
 		b.Name, b.Tags = "K2", nil
 		d := kiosk()
 		d.Name, d.Type, d.Further = "door", "Acme.Shop/doors", nil
-		return []record{c.nodeRecord(kiosk()), c.nodeRecord(b), c.nodeRecord(d)}
+		return []record{c.nodeRecord(kiosk(), nil), c.nodeRecord(b, nil), c.nodeRecord(d, nil)}
 	}
 	for text, want := range map[string][]string{
 		"":          {"k1", "K2", "door"},
@@ -70,6 +70,10 @@ func TestQueriesOfTheGraph(t *testing.T) {
 		"resources | where type =~ 'Acme.Shop/Kiosks'":                                                   {"k1", "K2"},
 		"where type == 'acme.shop/doors'":                                                                {"door"},
 		"resources | where type == 'Acme.Shop/doors'":                                                    nil,
+		"resources | where type =~ 'Acme.Shop/doors' or name == 'K2'":                                    {"K2", "door"},
+		"resources | where type =~ 'acme.shop/doors' and not(name == 'k1') | where name != 'x'":          {"door"},
+		"resources | order by name asc | where type =~ 'acme.shop/kiosks'":                               {"K2", "k1"},
+		"resources | project name, type = name | where type == 'K2'":                                     {"K2"},
 		"resources | where name != 'k1' | order by name asc":                                             {"K2", "door"},
 		"resources | order by name":                                                                      {"k1", "door", "K2"},
 		"resources | sort by tolower":                                                                    {"k1", "K2", "door"},
@@ -92,7 +96,12 @@ func TestQueriesOfTheGraph(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		rows := table()
+		rows := slices.DeleteFunc(table(), func(x record) bool { return !q.wants(x) })
+		for _, x := range rows {
+			if q.typed != "" && x["type"] != q.typed {
+				t.Errorf("%s: rows of type %s alone would be read, and %v is wanted", text, q.typed, x["name"])
+			}
+		}
 		for _, step := range q.steps {
 			rows = step(rows)
 		}
@@ -124,7 +133,7 @@ func TestWhatAQueryTells(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows := []record{c.nodeRecord(kiosk())}
+		rows := []record{c.nodeRecord(kiosk(), nil)}
 		for _, step := range q.steps {
 			rows = step(rows)
 		}
@@ -154,7 +163,7 @@ func FuzzConditions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		rows := []record{(&call{}).nodeRecord(kiosk())}
+		rows := slices.DeleteFunc([]record{(&call{}).nodeRecord(kiosk(), nil)}, func(x record) bool { return !q.wants(x) })
 		for _, step := range q.steps {
 			rows = step(rows)
 		}

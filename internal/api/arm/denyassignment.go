@@ -82,20 +82,15 @@ func boolIndex(b bool) int {
 
 // appendNamed writes principals; the older versions have members for names and addresses, which are never filled.
 func appendNamed(b []byte, list []rbac.Named, older bool) []byte {
-	b = append(b, '[')
-	for i, n := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
+	return wire.AppendEach(b, list, func(b []byte, n rbac.Named) []byte {
 		o := wire.New(b, nil)
 		o.Str("id", n.ID)
 		o.Text("type", n.Type)
 		if older {
 			o.Null("displayName", "email")
 		}
-		b = o.End()
-	}
-	return append(b, ']')
+		return o.End()
+	})
 }
 
 func (c *call) appendedDenials(list []rbac.Denial, bare bool) ([][]byte, error) {
@@ -229,10 +224,7 @@ func putDenyAssignment(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, c.denialProblem(n, err)
 	}
-	if created {
-		return c.oneDenial(http.StatusCreated, d)
-	}
-	return c.oneDenial(http.StatusOK, d)
+	return c.oneDenial(statusOf(created), d)
 }
 
 // denialProblem tells what of a deny assignment is wrong.

@@ -89,11 +89,14 @@ func (c *call) entities() (entities, error) {
 	} else if _, ok := refusalOf(err); !ok {
 		return e, err
 	}
-	err = c.eachNode(containers(), func(n resource.Node) {
+	for n, err := range c.eachNode(containers()) {
+		if err != nil {
+			return e, err
+		}
 		e.list, e.at[n.Scope] = append(e.list, n), n
 		e.children[n.Parent] = append(e.children[n.Parent], n)
-	})
-	return e, err
+	}
+	return e, nil
 }
 
 // above are the entities that contain one, the nearest first.
@@ -155,7 +158,7 @@ func (e *entities) write(n resource.Node) []byte {
 	p.Str("displayName", n.Title())
 	var parent []byte
 	if n.Kind != resource.Root {
-		parent = append(append([]byte(`{"id":`), api.AppendText(nil, managementGroupID(n.Tenant, n.Parent))...), '}')
+		parent = parentOf(n)
 	}
 	p.Raw("parent", parent)
 	p.Str("permissions", e.permission(n))

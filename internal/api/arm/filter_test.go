@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"portcullis/internal/api/wire"
 )
 
 const (
@@ -81,7 +83,7 @@ func FuzzFilter(f *testing.F) {
 			return
 		}
 		for name, argument := range got.functions {
-			if takes := name == "assignedTo"; name != "atScope" && name != "asTarget" && !takes || takes != isUUID(argument) {
+			if takes := name == "assignedTo"; name != "atScope" && name != "asTarget" && !takes || takes != wire.IsGUID(argument) {
 				t.Errorf("%q: got the function %s(%s)", text, name, argument)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/resource"
 )
@@ -34,7 +35,7 @@ func FuzzRequest(f *testing.F) {
 			if !refusedWell(err) {
 				t.Fatalf("got %v", err)
 			}
-			if err == nil && (ask.Action == 0 || ask.Kind != s.kind || !isUUID(string(ask.Key.Role)) || !isUUID(string(ask.Key.Principal)) ||
+			if err == nil && (ask.Action == 0 || ask.Kind != s.kind || !wire.IsGUID(string(ask.Key.Role)) || !wire.IsGUID(string(ask.Key.Principal)) ||
 				ask.Key.Provider != pim.Resource || ask.Key.Scope != "/subscriptions/s") {
 				t.Fatalf("%s became an ask without a key or an action: %+v", body, ask)
 			}

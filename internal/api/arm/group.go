@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -31,7 +32,7 @@ func fromGroup(b []byte, n resource.Node) []byte {
 	o.Str("id", n.ID)
 	o.Str("name", n.Name)
 	o.Str("type", "Microsoft.Resources/resourceGroups")
-	o.Str("location", first(n.Location, elsewhere))
+	o.Str("location", cmp.Or(n.Location, elsewhere))
 	if n.Tags != nil {
 		o.Raw("tags", wire.MustJSON(n.Tags))
 	}
@@ -45,12 +46,9 @@ func fromGroup(b []byte, n resource.Node) []byte {
 }
 
 func listGroups(c *call) (api.Answer, error) {
-	at, err := c.addressed(1)
+	at, err := c.there(1)
 	if err != nil {
 		return api.Answer{}, err
-	}
-	if _, err := c.app.Node(c.Context(), c.Caller, c.Tenant, at.Scope); err != nil {
-		return api.Answer{}, c.treeProblem(at, err)
 	}
 	return c.listNodes(store.And{
 		store.Is(store.FieldResourceKind, int(resource.Group)), store.Under{Field: store.FieldScope, Scopes: []pim.Scope{at.Scope}},
@@ -58,15 +56,11 @@ func listGroups(c *call) (api.Answer, error) {
 }
 
 func getGroup(c *call) (api.Answer, error) {
-	n, err := c.addressed(0)
+	n, err := c.there(0)
 	if err != nil {
 		return api.Answer{}, err
 	}
-	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
-	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
-	}
-	return c.found(fromGroup(nil, found)), nil
+	return c.found(fromGroup(nil, n)), nil
 }
 
 func putGroup(c *call) (api.Answer, error) {

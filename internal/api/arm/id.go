@@ -62,7 +62,7 @@ func roleRoot(place string) string {
 // lastGUID is the id at the end of what a caller sent: a bare one, or the last part of a longer id, whatever stands before it.
 func lastGUID(text string) (string, bool) {
 	text = strings.ToLower(strings.Trim(strings.TrimSpace(text), "/"))
-	if id := text[strings.LastIndexByte(text, '/')+1:]; isUUID(id) {
+	if id := text[strings.LastIndexByte(text, '/')+1:]; wire.IsGUID(id) {
 		return id, true
 	}
 	return "", false

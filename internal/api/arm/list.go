@@ -14,16 +14,20 @@ import (
 )
 
 // option is the value of a query parameter, whose name is found without letter case; empty: it is not there.
-func (c *call) option(name string) string {
-	for key, values := range c.URL.Query() {
+func option(r *api.Request, name string) string {
+	for key, values := range r.URL.Query() {
 		if strings.EqualFold(key, name) && len(values) > 0 {
-			if name == "$filter" {
-				return spaced(values[0])
-			}
 			return values[0]
 		}
 	}
 	return ""
+}
+
+func (c *call) option(name string) string {
+	if name == "$filter" {
+		return spaced(option(c.Request, name))
+	}
+	return option(c.Request, name)
 }
 
 // skipToken is where a list goes on, as nextLink carries it. The parameter of role assignments has the same name.
@@ -64,13 +68,19 @@ func badSkipToken() *problem {
 // page is a list of rows as it is written, with the address of the next page where there is one: it is absolute, on the host that
 // the caller used, and carries every parameter of the call.
 func (c *call) page(rows [][]byte, next store.Cursor) api.Answer {
+	o := c.openPage(rows, next)
+	return c.json(http.StatusOK, o.End())
+}
+
+// openPage is page before its end, for lists that say more.
+func (c *call) openPage(rows [][]byte, next store.Cursor) wire.Object {
 	o := wire.New(nil, nil)
 	o.Name("value")
 	o.B = wire.AppendList(o.B, rows)
 	if len(next) > 0 {
 		o.Str("nextLink", c.nextLink(next))
 	}
-	return c.json(http.StatusOK, o.End())
+	return o
 }
 
 // pageOf is page for many rows that are written one behind the other into the answer itself; room is how many bytes most take.

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,6 +45,13 @@ func managementGroupID(t pim.TenantID, s pim.Scope) string {
 	return n.ID
 }
 
+// parentOf is what management groups and subscriptions tell of where they are.
+func parentOf(n resource.Node) []byte {
+	o := wire.New(nil, nil)
+	o.Str("id", managementGroupID(n.Tenant, n.Parent))
+	return o.End()
+}
+
 func idOf(n resource.Node) string {
 	if n.Kind == resource.Root {
 		return rootID(n.Tenant)
@@ -84,19 +92,6 @@ func listManagementGroups(c *call) (api.Answer, error) {
 	}, rows...)
 }
 
-// groupAddressed reads the management group that an address names without its last segments.
-func (c *call) groupAddressed(without int) (resource.Node, error) {
-	n, err := c.addressed(without)
-	if err != nil {
-		return n, err
-	}
-	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
-	if err != nil {
-		return n, c.treeProblem(c.named(n), err)
-	}
-	return found, nil
-}
-
 // named gives the root the id by which it was asked for.
 func (c *call) named(n resource.Node) resource.Node {
 	if n.Kind == resource.Root {
@@ -106,7 +101,7 @@ func (c *call) named(n resource.Node) resource.Node {
 }
 
 func getManagementGroup(c *call) (api.Answer, error) {
-	n, err := c.groupAddressed(0)
+	n, err := c.there(0)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -200,13 +195,13 @@ func (c *call) children(n resource.Node) ([]byte, error) {
 		where = append(where, store.Is(store.FieldParent, string(n.Scope)))
 	}
 	below := map[pim.Scope][]resource.Node{}
-	err := c.eachNode(where, func(n resource.Node) {
+	for n, err := range c.eachNode(where) {
+		if err != nil {
+			return nil, err
+		}
 		if n.Kind != resource.Subscription || !noSubscriptions {
 			below[n.Parent] = append(below[n.Parent], n)
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	return writeChildren(below, n.Scope, deep), nil
 }
@@ -256,14 +251,14 @@ type managementGroupIn struct {
 }
 
 func (in managementGroupIn) apply(c *call, n *resource.Node) error {
-	parent := first(in.ParentGroupID, in.ParentID)
+	parent := cmp.Or(in.ParentGroupID, in.ParentID)
 	if p := in.Properties; p != nil {
-		in.DisplayName = first(in.DisplayName, p.DisplayName)
+		in.DisplayName = cmp.Or(in.DisplayName, p.DisplayName)
 		if p.Details != nil && p.Details.Parent != nil {
-			parent = first(parent, p.Details.Parent.ID)
+			parent = cmp.Or(parent, p.Details.Parent.ID)
 		}
 	}
-	n.DisplayName = first(in.DisplayName, n.DisplayName)
+	n.DisplayName = cmp.Or(in.DisplayName, n.DisplayName)
 	if parent == "" {
 		return nil
 	}
@@ -290,11 +285,7 @@ func (c *call) writeManagementGroup(write func(resource.Node, func(*resource.Nod
 		return api.Answer{}, err
 	}
 	var in managementGroupIn
-	body, err := c.Body()
-	if err == nil && len(body) > 0 {
-		err = api.DecodeBytes(body, &in)
-	}
-	if err != nil {
+	if err := c.optional(&in); err != nil {
 		return api.Answer{}, err
 	}
 	if n.Kind == resource.Root {
@@ -324,7 +315,7 @@ func deleteManagementGroup(c *call) (api.Answer, error) {
 
 // listDescendants lists the management groups and subscriptions below one.
 func listDescendants(c *call) (api.Answer, error) {
-	n, err := c.groupAddressed(1)
+	n, err := c.there(1)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -336,7 +327,7 @@ func listDescendants(c *call) (api.Answer, error) {
 		o.Name("properties")
 		p := wire.New(o.B, nil)
 		p.Str("displayName", d.Title())
-		p.Raw("parent", append(append([]byte(`{"id":`), api.AppendText(nil, managementGroupID(d.Tenant, d.Parent))...), '}'))
+		p.Raw("parent", parentOf(d))
 		o.B = p.End()
 		return o.End()
 	})
@@ -358,16 +349,15 @@ func (c *call) below(n resource.Node) store.Filter {
 
 // fromPlacedSubscription writes a subscription as it lies in a management group.
 func fromPlacedSubscription(b []byte, n resource.Node) []byte {
-	group := managementGroupID(n.Tenant, n.Parent)
 	o := wire.New(b, nil)
-	o.Str("id", group+"/subscriptions/"+n.Name)
+	o.Str("id", managementGroupID(n.Tenant, n.Parent)+"/subscriptions/"+n.Name)
 	o.Str("type", resource.ManagementGroupType+"/subscriptions")
 	o.Str("name", n.Name)
 	o.Name("properties")
 	p := wire.New(o.B, nil)
 	p.Str("tenant", string(n.Tenant))
 	p.Str("displayName", n.Title())
-	p.Raw("parent", append(append([]byte(`{"id":`), api.AppendText(nil, group)...), '}'))
+	p.Raw("parent", parentOf(n))
 	state := factsOf(n).State
 	if state == "Enabled" {
 		state = "Active"
@@ -378,7 +368,7 @@ func fromPlacedSubscription(b []byte, n resource.Node) []byte {
 }
 
 func listPlacedSubscriptions(c *call) (api.Answer, error) {
-	n, err := c.groupAddressed(1)
+	n, err := c.there(1)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -400,9 +390,9 @@ func getPlacedSubscription(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
+	found, err := c.read(n)
 	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
+		return api.Answer{}, err
 	}
 	if found.Parent != group.Scope {
 		return api.Answer{}, absent(n)
@@ -431,8 +421,8 @@ func unplaceSubscription(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
-	switch r, ok := refusalOf(err); {
-	case ok && r.Code == pim.UnknownScope || err == nil && found.Parent != group.Scope:
+	switch {
+	case has(err, pim.UnknownScope) || err == nil && found.Parent != group.Scope:
 		return api.Answer{Status: http.StatusNoContent}, nil
 	case err != nil:
 		return api.Answer{}, c.treeProblem(n, err)
@@ -443,7 +433,19 @@ func unplaceSubscription(c *call) (api.Answer, error) {
 	return api.Answer{Status: http.StatusOK}, nil
 }
 
-// checkName says whether a name of a management group is free.
+// mayMakeGroups says whether there is a place at which the caller may make management groups. The error is a *pim.Refusal.
+func (c *call) mayMakeGroups() error {
+	const write = resource.ManagementGroupType + "/write"
+	for _, h := range c.Caller.Roles {
+		if h.Provider == pim.Resource && resource.KindOf(h.Scope) == resource.ManagementGroup && pim.MayDo(c.Caller, write, h.Scope) == nil {
+			return nil
+		}
+	}
+	return pim.MayDo(c.Caller, write, pim.Everywhere)
+}
+
+// checkName says whether a name of a management group is free, to those who may make one somewhere and would learn it by trying:
+// nobody else shall know what there is.
 func checkName(c *call) (api.Answer, error) {
 	var in struct{ Name string }
 	if err := api.Decode(c.Request, &in); err != nil {
@@ -452,6 +454,9 @@ func checkName(c *call) (api.Answer, error) {
 	n, err := c.managementGroup(in.Name)
 	if err != nil {
 		return api.Answer{}, err
+	}
+	if err := c.mayMakeGroups(); err != nil {
+		return api.Answer{}, c.treeProblem(c.named(n), err)
 	}
 	found, err := c.app.NodesByScope(c.Context(), c.Tenant, []pim.Scope{n.Scope})
 	if err != nil {

@@ -1,6 +1,8 @@
 package arm
 
 import (
+	"iter"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -84,7 +86,7 @@ func heldByTag(n resource.Node, holds condition) bool {
 			return nil
 		}
 	}
-	for _, tag := range sortedKeys(n.Tags) {
+	for _, tag := range slices.Sorted(maps.Keys(n.Tags)) {
 		if holds(column(tag)) {
 			return true
 		}
@@ -114,22 +116,7 @@ const mostNodes = 1000
 
 // listNodes answers with the nodes that a condition holds for and the caller may read, behind rows that are written already.
 func (c *call) listNodes(where store.Filter, write func([]byte, resource.Node) []byte, rows ...[]byte) (api.Answer, error) {
-	keep, err := nodeFilter(c.option("$filter"))
-	if err != nil {
-		return api.Answer{}, err
-	}
-	q := store.Query{Tenant: c.Tenant, Where: where, Limit: mostNodes}
-	if text := c.option("$top"); text != "" {
-		top, err := strconv.Atoi(text)
-		if err != nil || top < 1 {
-			return api.Answer{}, &problem{Status: http.StatusBadRequest, Code: "InvalidTopParameter", Message: "The $top parameter is a whole number from 1."}
-		}
-		q.Limit = min(top, mostNodes)
-	}
-	if q.After, err = c.after(); err != nil {
-		return api.Answer{}, err
-	}
-	page, err := c.app.NodesWhere(c.Context(), c.Caller, q, keep)
+	page, err := c.nodePage(where)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -139,19 +126,44 @@ func (c *call) listNodes(where store.Filter, write func([]byte, resource.Node) [
 	return c.page(rows, page.Next), nil
 }
 
-// eachNode visits all nodes that a condition holds for and the caller may read, by scope.
-func (c *call) eachNode(where store.Filter, visit func(resource.Node)) error {
+// nodePage reads the page that the call asks for.
+func (c *call) nodePage(where store.Filter) (page store.Page[resource.Node], err error) {
+	keep, err := nodeFilter(c.option("$filter"))
+	if err != nil {
+		return page, err
+	}
 	q := store.Query{Tenant: c.Tenant, Where: where, Limit: mostNodes}
-	for {
-		page, err := c.app.NodesWhere(c.Context(), c.Caller, q, nil)
-		if err != nil {
-			return err
+	if text := c.option("$top"); text != "" {
+		top, err := strconv.Atoi(text)
+		if err != nil || top < 1 {
+			return page, &problem{Status: http.StatusBadRequest, Code: "InvalidTopParameter", Message: "The $top parameter is a whole number from 1."}
 		}
-		for _, n := range page.Rows {
-			visit(n)
-		}
-		if q.After = page.Next; len(page.Next) == 0 {
-			return nil
+		q.Limit = min(top, mostNodes)
+	}
+	if q.After, err = c.after(); err != nil {
+		return page, err
+	}
+	return c.app.NodesWhere(c.Context(), c.Caller, q, keep)
+}
+
+// eachNode gives all nodes that a condition holds for and the caller may read, by scope, and ends with an error if there is one.
+func (c *call) eachNode(where store.Filter) iter.Seq2[resource.Node, error] {
+	return func(yield func(resource.Node, error) bool) {
+		q := store.Query{Tenant: c.Tenant, Where: where, Limit: mostNodes}
+		for {
+			page, err := c.app.NodesWhere(c.Context(), c.Caller, q, nil)
+			if err != nil {
+				yield(resource.Node{}, err)
+				return
+			}
+			for _, n := range page.Rows {
+				if !yield(n, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; len(page.Next) == 0 {
+				return
+			}
 		}
 	}
 }

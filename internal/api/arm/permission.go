@@ -43,14 +43,7 @@ func appendPermission(b []byte, p rbac.Permission, conditions bool) []byte {
 }
 
 func appendPermissions(b []byte, list []rbac.Permission, conditions bool) []byte {
-	b = append(b, '[')
-	for i, p := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendPermission(b, p, conditions)
-	}
-	return append(b, ']')
+	return wire.AppendEach(b, list, func(b []byte, p rbac.Permission) []byte { return appendPermission(b, p, conditions) })
 }
 
 // permissionIn is an entry as callers send it.

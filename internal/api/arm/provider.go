@@ -23,7 +23,7 @@ func (s *Surface) providerRoutes() []route {
 	}
 }
 
-// own are the namespaces of the calls that are served, beside those that built-in roles name.
+// ownNamespaces are those of the calls that are served, beside those that built-in roles name.
 func ownNamespaces() []string {
 	return []string{"Microsoft.Management", "Microsoft.Resources", "Microsoft.Subscription", "Microsoft.ResourceGraph"}
 }
@@ -84,7 +84,7 @@ func listProviders(c *call) (api.Answer, error) {
 			rows = append(rows, fromProvider(nil, where, name, nil))
 		}
 	}
-	return c.json(http.StatusOK, wrapped(rows...)), nil
+	return c.page(rows, nil), nil
 }
 
 // getProvider tells of one; to register it changes nothing.

@@ -32,42 +32,32 @@ func appendProvider(b []byte, p catalog.AzureProvider, types bool) []byte {
 	o.Str("type", typeOf(providerOperations))
 	o.Str("displayName", p.Namespace)
 	o.Name("resourceTypes")
-	o.B = append(o.B, '[')
-	for i, t := range p.Types {
-		if !types {
-			break
-		}
-		if i > 0 {
-			o.B = append(o.B, ',')
-		}
-		kind := wire.New(o.B, nil)
-		kind.Str("name", t.Name)
-		kind.Str("displayName", t.Name)
-		kind.Name("operations")
-		kind.B = appendOperations(kind.B, t.Operations)
-		o.B = kind.End()
+	if !types {
+		p.Types = nil
 	}
-	o.B = append(o.B, ']')
+	o.B = wire.AppendEach(o.B, p.Types, appendOperationsOfType)
 	o.Name("operations")
-	o.B = appendOperations(o.B, p.Operations)
+	o.B = wire.AppendEach(o.B, p.Operations, appendProviderOperation)
 	return o.End()
 }
 
-func appendOperations(b []byte, list []catalog.AzureOperation) []byte {
-	b = append(b, '[')
-	for i, op := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		o := wire.New(b, nil)
-		o.Str("name", op.Name)
-		o.Str("displayName", op.Name)
-		o.Str("description", "")
-		o.Null("origin", "properties")
-		o.Bool("isDataAction", op.Data)
-		b = o.End()
-	}
-	return append(b, ']')
+func appendOperationsOfType(b []byte, t catalog.AzureType) []byte {
+	o := wire.New(b, nil)
+	o.Str("name", t.Name)
+	o.Str("displayName", t.Name)
+	o.Name("operations")
+	o.B = wire.AppendEach(o.B, t.Operations, appendProviderOperation)
+	return o.End()
+}
+
+func appendProviderOperation(b []byte, op catalog.AzureOperation) []byte {
+	o := wire.New(b, nil)
+	o.Str("name", op.Name)
+	o.Str("displayName", op.Name)
+	o.Str("description", "")
+	o.Null("origin", "properties")
+	o.Bool("isDataAction", op.Data)
+	return o.End()
 }
 
 func listProviderOperations(c *call) (api.Answer, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -82,7 +83,11 @@ type sortKey struct {
 // kusto is a query that was read.
 type kusto struct {
 	table string
-	steps []func(rows []record) []record
+	// typed is the one type, in lower case, that rows have to be of; empty: any.
+	typed string
+	// wanted are the conditions that come before all steps: what they do not hold for is never kept.
+	wanted []condition
+	steps  []func(rows []record) []record
 	// columns are those that are told; nil: all.
 	columns []column
 	counted bool
@@ -134,7 +139,7 @@ func parseKusto(text string) (*kusto, error) {
 		if !r.take("|") && !first {
 			return nil, r.unexpected()
 		}
-		if len(q.steps) > deepestQuery {
+		if len(q.wanted)+len(q.steps) > deepestQuery {
 			return nil, fmt.Errorf("it has more than %d steps", deepestQuery)
 		}
 		if err := q.step(r); err != nil {
@@ -164,14 +169,36 @@ func (q *kusto) step(r *reader) error {
 }
 
 func (q *kusto) where(r *reader) error {
+	typed := typeIn(r.list[r.pos:])
 	c, err := r.or()
 	if err != nil {
 		return err
+	}
+	if len(q.steps) == 0 {
+		q.typed, q.wanted = cmp.Or(q.typed, typed), append(q.wanted, c)
+		return nil
 	}
 	q.steps = append(q.steps, func(rows []record) []record {
 		return slices.DeleteFunc(rows, func(x record) bool { return !c(x.at) })
 	})
 	return nil
+}
+
+// typeIn is the type, in lower case, that a condition begins with and nothing can do without, as there is no or in it; empty: none.
+func typeIn(rest []token) string {
+	end := slices.IndexFunc(rest, func(t token) bool { return t.kind == "|" || t.kind == endToken })
+	isWord := func(t token, word string) bool { return t.kind == wordToken && strings.EqualFold(t.value, word) }
+	rest = rest[:end]
+	if len(rest) < 3 || !isWord(rest[0], "type") || rest[1].kind != "==" && rest[1].kind != "=~" || rest[2].kind != textToken ||
+		slices.ContainsFunc(rest, func(t token) bool { return isWord(t, "or") }) {
+		return ""
+	}
+	return strings.ToLower(rest[2].value)
+}
+
+// wants says whether a row of the table passes what comes before all steps.
+func (q *kusto) wants(x record) bool {
+	return !slices.ContainsFunc(q.wanted, func(c condition) bool { return !c(x.at) })
 }
 
 func (q *kusto) project(r *reader) error {
@@ -281,7 +308,7 @@ func queryResources(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	rows, err := c.records(q.table, within)
+	rows, err := c.records(q, within)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -319,9 +346,24 @@ func (in graphQuery) window() (skip, top int, err error) {
 	return skip, min(top, mostNodes), nil
 }
 
-// within says which nodes are meant: those of the subscriptions and management groups that the query names; nil: all.
-func (c *call) within(in graphQuery) (func(pim.Scope) bool, error) {
-	roots := map[pim.Scope]bool{}
+// places are scopes at and below which nodes are meant; nil: everywhere.
+type places map[pim.Scope]bool
+
+func (in places) contain(s pim.Scope) bool {
+	for at, ok := s, in != nil; ok; at, ok = resource.Above(at) {
+		if in[at] {
+			return true
+		}
+	}
+	return in == nil
+}
+
+// mostScopes is how many scopes narrow a question to the store.
+const mostScopes = 500
+
+// within are the scopes of the subscriptions and management groups that the query names.
+func (c *call) within(in graphQuery) (places, error) {
+	roots := places{}
 	for _, id := range in.Subscriptions {
 		n, err := resource.ParseFor(c.Tenant, "/subscriptions/"+id)
 		if err != nil || n.Kind != resource.Subscription {
@@ -345,37 +387,49 @@ func (c *call) within(in graphQuery) (func(pim.Scope) bool, error) {
 	if len(roots) == 0 {
 		return nil, nil
 	}
-	return func(s pim.Scope) bool {
-		for at, ok := s, true; ok; at, ok = resource.Above(at) {
-			if roots[at] {
-				return true
-			}
-		}
-		return false
-	}, nil
+	return roots, nil
 }
 
-// records reads the rows of a table that the caller may read.
-func (c *call) records(table string, within func(pim.Scope) bool) ([]record, error) {
-	var rows []record
-	if table == "authorizationresources" {
-		return c.authorizationRecords(within)
+// records reads the rows of a query's table that the caller may read and the query wants.
+func (c *call) records(q *kusto, within places) ([]record, error) {
+	if q.table == "authorizationresources" {
+		rows, err := c.authorizationRecords(within)
+		return slices.DeleteFunc(rows, func(x record) bool { return !q.wants(x) }), err
 	}
 	kind := store.Compare{Field: store.FieldResourceKind, Op: store.Eq, Value: int(resource.Resource)}
-	if table == "resourcecontainers" {
+	if q.table == "resourcecontainers" {
 		kind.Op = store.Ne
 	}
-	err := c.eachNode(kind, func(n resource.Node) {
-		if within == nil || within(n.Scope) {
-			rows = append(rows, c.nodeRecord(n))
+	where := store.And{kind}
+	if q.typed != "" {
+		where = append(where, store.Is(store.FieldResourceType, q.typed))
+	}
+	if n := len(within); n > 0 && n <= mostScopes {
+		where = append(where, store.Under{Field: store.FieldScope, Scopes: slices.Sorted(maps.Keys(within))})
+	}
+	var rows []record
+	known := chains{}
+	for n, err := range c.eachNode(where) {
+		if err != nil {
+			return nil, err
 		}
-	})
-	return rows, err
+		if !within.contain(n.Scope) {
+			continue
+		}
+		above, err := c.chainOf(n, known)
+		if err != nil {
+			return nil, err
+		}
+		if x := c.nodeRecord(n, above); q.wants(x) {
+			rows = append(rows, x)
+		}
+	}
+	return rows, nil
 }
 
-// nodeRecord is a node as Resource Graph tells it. Types are in lower case there.
-func (c *call) nodeRecord(n resource.Node) record {
-	x := record{"id": n.ID, "name": n.Name, "type": strings.ToLower(n.Type), "tenantid": string(n.Tenant), "location": first(n.Location, elsewhere),
+// nodeRecord is a node as Resource Graph tells it, a subscription with the names of what is above it. Types are in lower case there.
+func (c *call) nodeRecord(n resource.Node, above []any) record {
+	x := record{"id": n.ID, "name": n.Name, "type": strings.ToLower(n.Type), "tenantid": string(n.Tenant), "location": cmp.Or(n.Location, elsewhere),
 		"resourcegroup": strings.ToLower(groupOf(n)), "subscriptionid": subscriptionOf(n), "kind": "", "managedby": "",
 		"sku": nil, "plan": nil, "identity": nil, "zones": nil, "extendedlocation": nil, "tags": nil, "properties": map[string]any{}}
 	var further map[string]any
@@ -400,7 +454,7 @@ func (c *call) nodeRecord(n resource.Node) record {
 	case resource.Subscription:
 		x["location"] = ""
 		x["name"] = n.Title()
-		x["properties"] = map[string]any{"state": factsOf(n).State, "managementGroupAncestorsChain": c.ancestorsOf(n.Scope)}
+		x["properties"] = map[string]any{"state": factsOf(n).State, "managementGroupAncestorsChain": above}
 	case resource.Group:
 		x["properties"] = map[string]any{"provisioningState": "Succeeded"}
 	case resource.Root, resource.Resource:
@@ -408,22 +462,26 @@ func (c *call) nodeRecord(n resource.Node) record {
 	return x
 }
 
-// ancestorsOf names the management groups above a scope.
-func (c *call) ancestorsOf(s pim.Scope) []any {
-	above, err := c.app.Ancestors(c.Context(), c.Tenant, s)
-	if err != nil {
-		return nil // the row is told without its chain
+// chains are the names of the management groups above subscriptions, by what the subscriptions are directly in.
+type chains map[pim.Scope][]any
+
+// chainOf names the management groups above a subscription, and reads them once for all that lie beside one another.
+func (c *call) chainOf(n resource.Node, known chains) ([]any, error) {
+	if out, ok := known[n.Parent]; ok || n.Kind != resource.Subscription {
+		return out, nil
 	}
+	above, err := c.app.Ancestors(c.Context(), c.Tenant, n.Scope)
 	out := []any{}
-	for _, n := range above {
-		out = append(out, map[string]any{"name": n.Name, "displayName": n.Title()})
+	for _, g := range above {
+		out = append(out, map[string]any{"name": g.Name, "displayName": g.Title()})
 	}
-	return out
+	known[n.Parent] = out
+	return out, err
 }
 
 // authorizationRecords are the role assignments and role definitions that the caller may read. What people are eligible for is not
 // among them.
-func (c *call) authorizationRecords(within func(pim.Scope) bool) ([]record, error) {
+func (c *call) authorizationRecords(within places) ([]record, error) {
 	var rows []record
 	scopes, err := c.readableRoots()
 	if err != nil {
@@ -438,7 +496,7 @@ func (c *call) authorizationRecords(within func(pim.Scope) bool) ([]record, erro
 				return nil, err
 			}
 			for _, i := range page.Rows {
-				if !seen[i.Schedule.ID] && (within == nil || within(i.Schedule.Key.Scope)) {
+				if !seen[i.Schedule.ID] && within.contain(i.Schedule.Key.Scope) {
 					seen[i.Schedule.ID] = true
 					rows = append(rows, c.assignmentRecord(i))
 				}
@@ -467,13 +525,16 @@ func (c *call) readableRoots() ([]pim.Scope, error) {
 		return []pim.Scope{pim.Everywhere}, nil
 	}
 	var out []pim.Scope
-	err := c.eachNode(store.Compare{Field: store.FieldResourceKind, Op: store.Le, Value: int(resource.Group)}, func(n resource.Node) {
+	for n, err := range c.eachNode(store.Compare{Field: store.FieldResourceKind, Op: store.Le, Value: int(resource.Group)}) {
+		if err != nil {
+			return nil, err
+		}
 		covered := slices.ContainsFunc(out, func(s pim.Scope) bool { return resource.Within(n.Scope, s) })
 		if !covered && pim.MayDo(c.Caller, pim.ReadRoleAssignments, n.Scope) == nil {
 			out = append(out, n.Scope)
 		}
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 func (c *call) assignmentRecord(i pim.Instance) record {

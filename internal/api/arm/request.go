@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,8 +45,6 @@ type requestIn struct {
 	} `json:"properties"`
 }
 
-func jsonInto(b []byte, into any) error { return json.Unmarshal(b, into) }
-
 // toAsk reads what is asked for at a place.
 func (in requestIn) toAsk(c *call, n resource.Node, k pim.Kind) (pim.Ask, error) {
 	p := in.Properties
@@ -59,7 +56,7 @@ func (in requestIn) toAsk(c *call, n resource.Node, k pim.Kind) (pim.Ask, error)
 		return pim.Ask{}, &pim.Refusal{Code: pim.InvalidRequest, Field: "action", Detail: "is missing or not known"}
 	case !isRole:
 		return pim.Ask{}, &pim.Refusal{Code: pim.InvalidRequest, Field: "role", Detail: "is missing, or does not end in a GUID"}
-	case !isUUID(principal):
+	case !wire.IsGUID(principal):
 		return pim.Ask{}, &pim.Refusal{Code: pim.InvalidRequest, Field: "principal", Detail: "is missing, or no GUID"}
 	}
 	ask := pim.Ask{
@@ -330,7 +327,7 @@ func (s side) cancelRequest(c *call) (api.Answer, error) {
 
 func (s side) putRequest(c *call) (api.Answer, error) {
 	name := c.id("name")
-	if !isUUID(name) {
+	if !wire.IsGUID(name) {
 		return api.Answer{}, invalidContent("the name of a request is a GUID.")
 	}
 	out, err := s.do(c, pim.Ask{Request: pim.RequestID(name)}, c.mended)

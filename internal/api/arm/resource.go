@@ -2,7 +2,9 @@ package arm
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -54,17 +56,30 @@ func (c *call) addressed(without int) (resource.Node, error) {
 	return n, nil
 }
 
+// there is what is at the scope that the address names without its last segments, if the caller may read it.
+func (c *call) there(without int) (resource.Node, error) {
+	n, err := c.addressed(without)
+	if err != nil {
+		return n, err
+	}
+	return c.read(n)
+}
+
+// read is what is at a place, if the caller may read it.
+func (c *call) read(n resource.Node) (resource.Node, error) {
+	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
+	if err != nil {
+		return n, c.treeProblem(c.named(n), err)
+	}
+	return found, nil
+}
+
 // notAddressed says what is wrong with an address that names nothing.
 func notAddressed(segments []string, err error) *problem {
-	if len(segments) > 1 && strings.EqualFold(segments[0], "subscriptions") && !isUUID(segments[1]) {
+	if len(segments) > 1 && strings.EqualFold(segments[0], "subscriptions") && !wire.IsGUID(segments[1]) {
 		return invalidSubscription(segments[1])
 	}
 	return &problem{Status: http.StatusNotFound, Code: "InvalidResourceType", Message: "The address names no resource: " + err.Error() + "."}
-}
-
-func isUUID(s string) bool {
-	_, err := resource.Parse("/subscriptions/" + s)
-	return err == nil && !strings.Contains(s, "/")
 }
 
 // absent says that nothing is at a scope that the caller may look at.
@@ -126,9 +141,8 @@ func (c *call) unauthorizedAt(r *pim.Refusal, n resource.Node) *problem {
 	if size := len(n.Type); size > 0 && len(action) > size && strings.EqualFold(action[:size], n.Type) {
 		action = n.Type + action[size:] // as the caller spells the type
 	}
-	return &problem{Status: http.StatusForbidden, Code: code, Message: "The client '" + c.Caller.Name + "' with object id '" + string(c.Caller.Principal) +
-		"' does not have authorization to perform action '" + action + "' over scope '" + n.ID +
-		"' or the scope is invalid. If access was recently granted, please refresh your credentials."}
+	return &problem{Status: http.StatusForbidden, Code: code,
+		Message: unauthorized(c.Request, "does not have authorization to perform action", action, n.ID)}
 }
 
 // members reads those of the object that was sent, by their names in the dialect's own spelling. The error is an *api.Fault.
@@ -238,17 +252,13 @@ func fromResource(b []byte, n resource.Node, brief bool) []byte {
 	o.Str("id", n.ID)
 	o.Str("name", n.Name)
 	o.Str("type", n.Type)
-	location := n.Location
-	if location == "" {
-		location = elsewhere
-	}
-	o.Str("location", location)
+	o.Str("location", cmp.Or(n.Location, elsewhere))
 	if n.Tags != nil {
 		o.Raw("tags", wire.MustJSON(n.Tags))
 	}
 	further := map[string]json.RawMessage{}
 	_ = json.Unmarshal(n.Further, &further) // an object, or nothing
-	for _, name := range sortedKeys(further) {
+	for _, name := range slices.Sorted(maps.Keys(further)) {
 		if name != "properties" || !brief {
 			o.Raw(name, settled(name, further[name]))
 		}
@@ -271,15 +281,6 @@ func settled(name string, v json.RawMessage) json.RawMessage {
 	return wire.MustJSON(properties)
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 func getResource(c *call) (api.Answer, error) {
 	n, err := c.addressed(0)
 	if err != nil {
@@ -288,9 +289,9 @@ func getResource(c *call) (api.Answer, error) {
 		}
 		return api.Answer{}, err
 	}
-	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
+	found, err := c.read(n)
 	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
+		return api.Answer{}, err
 	}
 	return c.found(fromResource(nil, found, false)), nil
 }
@@ -379,7 +380,7 @@ func deleteResource(c *call) (api.Answer, error) {
 // deleteNode deletes a node: 200, or, where there is none, the status that is told.
 func (c *call) deleteNode(n resource.Node, otherwise int) (api.Answer, error) {
 	err := c.app.DeleteNode(c.Context(), c.Caller, c.Tenant, n.Scope)
-	if r, ok := refusalOf(err); ok && r.Code == pim.UnknownScope && otherwise == http.StatusNoContent {
+	if has(err, pim.UnknownScope) && otherwise == http.StatusNoContent {
 		return api.Answer{Status: otherwise}, nil
 	}
 	if err != nil {
@@ -390,12 +391,9 @@ func (c *call) deleteNode(n resource.Node, otherwise int) (api.Answer, error) {
 
 // listResources lists those of a subscription or a resource group, with what is below them.
 func listResources(c *call) (api.Answer, error) {
-	at, err := c.addressed(1)
+	at, err := c.there(1)
 	if err != nil {
 		return api.Answer{}, err
-	}
-	if _, err := c.app.Node(c.Context(), c.Caller, c.Tenant, at.Scope); err != nil {
-		return api.Answer{}, c.treeProblem(at, err)
 	}
 	where := store.And{store.Is(store.FieldResourceKind, int(resource.Resource)), store.Under{Field: store.FieldScope, Scopes: []pim.Scope{at.Scope}}}
 	whole := strings.Contains(strings.ToLower(c.option("$expand")), "properties")

@@ -152,11 +152,11 @@ func (c *call) assignAsk() (pim.Ask, error) {
 	name := c.id("name")
 	role, ok := lastGUID(in.RoleDefinitionID)
 	switch {
-	case !isUUID(name):
+	case !wire.IsGUID(name):
 		return pim.Ask{}, &problem{Status: http.StatusBadRequest, Code: "InvalidRoleAssignmentId", Message: "The role assignment ID '" + printable(name) + "' is not valid. The role assignment ID must be a GUID."}
 	case !ok:
 		return pim.Ask{}, &problem{Status: http.StatusBadRequest, Code: "InvalidRoleDefinitionId", Message: "The role definition ID '" + printable(in.RoleDefinitionID) + "' is not valid."}
-	case !isUUID(strings.ToLower(in.PrincipalID)):
+	case !wire.IsGUID(in.PrincipalID):
 		return pim.Ask{}, &problem{Status: http.StatusBadRequest, Code: "InvalidPrincipalId", Message: "The principal ID '" + printable(in.PrincipalID) + "' is not valid. Principal ID must be a GUID."}
 	}
 	return pim.Ask{

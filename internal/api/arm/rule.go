@@ -223,7 +223,7 @@ func (in *pimOnlyIn) apply(name string, p *policy.PIMOnly) error {
 		p.Excluded = make([]policy.Excluded, len(*in.Excludes))
 		for i, e := range *in.Excludes {
 			kind, id := wire.IndexFold(excludedKinds(), e.Type)+1, strings.ToLower(e.ID)
-			if kind == 0 || !isUUID(id) {
+			if kind == 0 || !wire.IsGUID(id) {
 				return wire.InvalidPolicy(name, "what is excluded is a User, a Group or a ServicePrincipal with its id")
 			}
 			p.Excluded[i] = policy.Excluded{Kind: policy.ExcludedKind(kind), ID: id, Name: e.DisplayName}

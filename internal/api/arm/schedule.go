@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -316,7 +317,7 @@ func (x expansion) actorType(id pim.PrincipalID) string {
 type scheduleIn struct{ *wire.Schedule }
 
 // UnmarshalJSON reads it.
-func (in *scheduleIn) UnmarshalJSON(b []byte) error { return jsonInto(b, &in.Schedule) }
+func (in *scheduleIn) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &in.Schedule) }
 
 // info reads the schedule (reference arm-pim §6, "Rules of the body"): without an end it is without end, subject to the policy. An
 // eligibility for a duration that is not told is, too.

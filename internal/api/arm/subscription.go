@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -66,8 +67,8 @@ func invalidSubscription(id string) *problem {
 }
 
 // fromSubscription writes a subscription.
-func fromSubscription(b []byte, n resource.Node) []byte {
-	o := wire.New(b, nil)
+func fromSubscription(n resource.Node) []byte {
+	o := wire.New(nil, nil)
 	o.Str("id", n.ID)
 	o.Str("authorizationSource", "RoleBased")
 	o.Texts("managedByTenants", nil)
@@ -82,37 +83,35 @@ func fromSubscription(b []byte, n resource.Node) []byte {
 	return o.End()
 }
 
-func listSubscriptions(c *call) (api.Answer, error) {
-	a, err := c.listNodes(store.Is(store.FieldResourceKind, int(resource.Subscription)), fromSubscription)
-	if err != nil {
-		return a, err
-	}
-	var page struct {
-		Value []json.RawMessage `json:"value"`
-		Next  string            `json:"nextLink,omitempty"`
-		Count struct {
-			Type  string `json:"type"`
-			Value int    `json:"value"`
-		} `json:"count"`
-	}
-	if err := json.Unmarshal(a.Body, &page); err != nil {
-		return a, err
-	}
-	page.Count.Type, page.Count.Value = "Total", len(page.Value)
-	a.Body = wire.MustJSON(page)
-	return a, nil
+// subscriptions holds for subscriptions.
+func subscriptions() store.Filter {
+	return store.Is(store.FieldResourceKind, int(resource.Subscription))
 }
 
-func getSubscription(c *call) (api.Answer, error) {
-	n, err := c.addressed(0)
+func listSubscriptions(c *call) (api.Answer, error) {
+	page, err := c.nodePage(subscriptions())
 	if err != nil {
 		return api.Answer{}, err
 	}
-	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
-	if err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
+	rows := make([][]byte, len(page.Rows))
+	for i, n := range page.Rows {
+		rows[i] = fromSubscription(n)
 	}
-	return c.json(http.StatusOK, fromSubscription(nil, found)), nil
+	o := c.openPage(rows, page.Next)
+	o.Name("count")
+	count := wire.New(o.B, nil)
+	count.Str("type", "Total")
+	count.Int("value", len(rows))
+	o.B = count.End()
+	return c.json(http.StatusOK, o.End()), nil
+}
+
+func getSubscription(c *call) (api.Answer, error) {
+	n, err := c.there(0)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return c.json(http.StatusOK, fromSubscription(n)), nil
 }
 
 // subscriptionIn is what is written of one.
@@ -131,11 +130,11 @@ type subscriptionIn struct {
 
 // apply brings what was sent into a subscription.
 func (in subscriptionIn) apply(c *call, n *resource.Node) error {
-	parent := first(in.ManagementGroupID, in.ParentID)
+	parent := cmp.Or(in.ManagementGroupID, in.ParentID)
 	if p := in.Properties; p != nil {
-		in.DisplayName, parent = first(in.DisplayName, p.DisplayName), first(parent, p.ManagementGroupID)
+		in.DisplayName, parent = cmp.Or(in.DisplayName, p.DisplayName), cmp.Or(parent, p.ManagementGroupID)
 	}
-	n.DisplayName = first(in.DisplayName, in.SubscriptionName, n.DisplayName)
+	n.DisplayName = cmp.Or(in.DisplayName, in.SubscriptionName, n.DisplayName)
 	if in.Tags != nil {
 		n.Tags = *in.Tags
 	}
@@ -145,16 +144,6 @@ func (in subscriptionIn) apply(c *call, n *resource.Node) error {
 	above, err := c.managementGroup(parent)
 	n.Parent = above.Scope
 	return err
-}
-
-// first is the first text that is not empty.
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // managementGroup reads the id or the name of a management group.
@@ -183,11 +172,15 @@ func putSubscription(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return c.json(statusOf(created), fromSubscription(nil, made)), nil
+	return c.json(statusOf(created), fromSubscription(made)), nil
 }
 
 // upsert changes a node, or makes it as the change leaves an empty one.
 func (c *call) upsert(n resource.Node, edit func(*resource.Node) error) (after resource.Node, created bool, err error) {
+	fresh := n
+	if err := edit(&fresh); err != nil { // before it is known what is there, which a refusal must not tell
+		return n, false, err
+	}
 	known, err := c.app.NodesByScope(c.Context(), c.Tenant, []pim.Scope{n.Scope})
 	if err != nil {
 		return n, false, err
@@ -196,11 +189,8 @@ func (c *call) upsert(n resource.Node, edit func(*resource.Node) error) (after r
 		after, err = c.editNode(n, edit)
 		return after, false, err
 	}
-	if err := edit(&n); err != nil {
-		return n, false, err
-	}
-	after, created, err = c.app.PutNode(c.Context(), c.Caller, n)
-	return after, created, c.treeProblem(n, err)
+	after, created, err = c.app.PutNode(c.Context(), c.Caller, fresh)
+	return after, created, c.treeProblem(fresh, err)
 }
 
 // editNode changes a node that is there. The error is one that callers may see, or a fault.
@@ -215,7 +205,7 @@ func (c *call) editNode(n resource.Node, edit func(*resource.Node) error) (resou
 
 func patchSubscription(c *call) (api.Answer, error) {
 	return c.editSubscription(0, func(in subscriptionIn, n *resource.Node) error { return in.apply(c, n) }, func(n resource.Node) []byte {
-		return fromSubscription(nil, n)
+		return fromSubscription(n)
 	})
 }
 
@@ -242,11 +232,7 @@ func (c *call) editSubscription(without int, edit func(subscriptionIn, *resource
 		return api.Answer{}, err
 	}
 	var in subscriptionIn
-	body, err := c.Body()
-	if err == nil && len(body) > 0 {
-		err = api.DecodeBytes(body, &in)
-	}
-	if err != nil {
+	if err := c.optional(&in); err != nil {
 		return api.Answer{}, err
 	}
 	after, err := c.editNode(n, func(n *resource.Node) error { return edit(in, n) })
@@ -278,12 +264,9 @@ func deleteSubscription(c *call) (api.Answer, error) {
 
 // listLocations tells of the one place there is: nothing is anywhere else.
 func listLocations(c *call) (api.Answer, error) {
-	n, err := c.addressed(1)
+	n, err := c.there(1)
 	if err != nil {
 		return api.Answer{}, err
-	}
-	if _, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope); err != nil {
-		return api.Answer{}, c.treeProblem(n, err)
 	}
 	o := wire.New(nil, nil)
 	o.Str("id", n.ID+"/locations/"+elsewhere)
@@ -293,7 +276,7 @@ func listLocations(c *call) (api.Answer, error) {
 	o.Str("displayName", "Global")
 	o.Str("regionalDisplayName", "Global")
 	o.Raw("metadata", []byte(`{"regionType":"Logical","regionCategory":"Other","geographyGroup":"Global"}`))
-	return c.json(http.StatusOK, wrapped(o.End())), nil
+	return c.page([][]byte{o.End()}, nil), nil
 }
 
 // fromAlias writes the alias of a subscription.
@@ -316,35 +299,42 @@ func fromAlias(b []byte, name string, n resource.Node) []byte {
 	return o.End()
 }
 
-// aliasOf finds the subscription that an alias stands for.
-func (c *call) aliasOf(name string) (resource.Node, error) {
-	var found resource.Node
-	err := c.eachNode(store.Is(store.FieldResourceKind, int(resource.Subscription)), func(n resource.Node) {
-		if f := factsOf(n); f.Alias != "" && strings.EqualFold(f.Alias, name) {
-			found = n
+// aliasOf finds the subscription that an alias stands for: the one that was made for it, whose id follows from it, or else another
+// that was given it.
+func (c *call) aliasOf(name string) (n resource.Node, there bool, err error) {
+	made := resource.SubscriptionScope(app.SubscriptionOf(c.Tenant, name))
+	for _, where := range []store.Filter{store.And{subscriptions(), store.Is(store.FieldScope, string(made))}, subscriptions()} {
+		for n, err := range c.eachNode(where) {
+			if err != nil {
+				return n, false, err
+			}
+			if f := factsOf(n); f.Alias != "" && strings.EqualFold(f.Alias, name) {
+				return n, true, nil
+			}
 		}
-	})
-	if err == nil && found.Kind == 0 {
-		err = &problem{Status: http.StatusNotFound, Code: "SubscriptionNotFound", Message: "The alias '" + printable(name) + "' was not found."}
 	}
-	return found, err
+	return n, false, nil
 }
 
 func listAliases(c *call) (api.Answer, error) {
 	var rows [][]byte
-	err := c.eachNode(store.Is(store.FieldResourceKind, int(resource.Subscription)), func(n resource.Node) {
+	for n, err := range c.eachNode(subscriptions()) {
+		if err != nil {
+			return api.Answer{}, err
+		}
 		if f := factsOf(n); f.Alias != "" {
 			rows = append(rows, fromAlias(nil, f.Alias, n))
 		}
-	})
-	if err != nil {
-		return api.Answer{}, err
 	}
-	return c.json(http.StatusOK, wrapped(rows...)), nil
+	return c.page(rows, nil), nil
 }
 
 func getAlias(c *call) (api.Answer, error) {
-	n, err := c.aliasOf(c.PathValue("alias"))
+	name := c.PathValue("alias")
+	n, there, err := c.aliasOf(name)
+	if err == nil && !there {
+		err = &problem{Status: http.StatusNotFound, Code: "SubscriptionNotFound", Message: "The alias '" + printable(name) + "' was not found."}
+	}
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -369,13 +359,17 @@ func putAlias(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	p, name := in.Properties, c.PathValue("alias")
-	if had, err := c.aliasOf(name); err == nil {
+	had, there, err := c.aliasOf(name)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if there {
 		if p.SubscriptionID != "" && !strings.EqualFold(p.SubscriptionID, had.Name) {
 			return api.Answer{}, &problem{Status: http.StatusConflict, Code: "Conflict", Message: "The alias is that of another subscription."}
 		}
 		p.SubscriptionID = had.Name
 	}
-	n, err := resource.ParseFor(c.Tenant, "/subscriptions/"+first(p.SubscriptionID, app.SubscriptionOf(c.Tenant, name)))
+	n, err := resource.ParseFor(c.Tenant, "/subscriptions/"+cmp.Or(p.SubscriptionID, app.SubscriptionOf(c.Tenant, name)))
 	if err != nil || n.Kind != resource.Subscription {
 		return api.Answer{}, badMember("subscriptionId", "the id of a subscription")
 	}
@@ -394,12 +388,12 @@ func putAlias(c *call) (api.Answer, error) {
 
 // deleteAlias takes the name away; the subscription stays.
 func deleteAlias(c *call) (api.Answer, error) {
-	n, err := c.aliasOf(c.PathValue("alias"))
-	if p, ok := err.(*problem); ok && p.Status == http.StatusNotFound { //nolint:errorlint // made right above
-		return api.Answer{Status: http.StatusNoContent}, nil
-	}
+	n, there, err := c.aliasOf(c.PathValue("alias"))
 	if err != nil {
 		return api.Answer{}, err
+	}
+	if !there {
+		return api.Answer{Status: http.StatusNoContent}, nil
 	}
 	_, err = c.editNode(n, func(n *resource.Node) error {
 		f := factsOf(*n)

@@ -1,8 +1,6 @@
 package arm
 
 import (
-	"net/http"
-
 	"portcullis/internal/api"
 	"portcullis/internal/api/wire"
 )
@@ -26,13 +24,5 @@ func listTenants(c *call) (api.Answer, error) {
 	o.Str("tenantCategory", "Home")
 	o.Null("countryCode")
 	o.Texts("domains", []string{t.Domain})
-	return c.json(http.StatusOK, wrapped(o.End())), nil
-}
-
-// wrapped is a list of rows that has no further pages.
-func wrapped(rows ...[]byte) []byte {
-	o := wire.New(nil, nil)
-	o.Name("value")
-	o.B = wire.AppendList(o.B, rows)
-	return o.End()
+	return c.page([][]byte{o.End()}, nil), nil
 }

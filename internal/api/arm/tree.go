@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -109,7 +110,7 @@ func (c *call) toContainer(n resource.Node, in map[string]json.RawMessage, title
 		Details     struct{ Parent json.RawMessage }
 	}
 	_ = json.Unmarshal(in["properties"], &p) // what is something else tells nothing
-	n.DisplayName = first(title, p.DisplayName)
+	n.DisplayName = cmp.Or(title, p.DisplayName)
 	if v, ok := in["tags"]; ok && json.Unmarshal(v, &n.Tags) != nil {
 		return n, badMember("tags", "an object of texts")
 	}

@@ -17,12 +17,7 @@ func isVersion(s string) bool {
 
 // versionOf reads the api-version, which every call has to name (reference arm-pim §1). All versions are one implementation.
 func versionOf(r *api.Request) (string, error) {
-	version := ""
-	for name, values := range r.URL.Query() {
-		if strings.EqualFold(name, "api-version") && len(values) > 0 {
-			version = strings.ToLower(strings.TrimSpace(values[0]))
-		}
-	}
+	version := strings.ToLower(strings.TrimSpace(option(r, "api-version")))
 	switch {
 	case version == "":
 		return "", &problem{Status: http.StatusBadRequest, Code: "MissingApiVersionParameter",

@@ -121,16 +121,7 @@ func (o *Object) Texts(name string, list []string) {
 }
 
 // AppendTexts appends a list of texts.
-func AppendTexts(b []byte, list []string) []byte {
-	b = append(b, '[')
-	for i, s := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = api.AppendText(b, s)
-	}
-	return append(b, ']')
-}
+func AppendTexts(b []byte, list []string) []byte { return AppendEach(b, list, api.AppendText) }
 
 // Raw writes JSON; nil is null.
 func (o *Object) Raw(name string, v []byte) {
@@ -149,12 +140,17 @@ func AppendRaw(b, v []byte) []byte {
 
 // AppendList appends a list of JSON values.
 func AppendList(b []byte, rows [][]byte) []byte {
+	return AppendEach(b, rows, func(b, r []byte) []byte { return append(b, r...) })
+}
+
+// AppendEach appends a list, each element as one appends it.
+func AppendEach[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
 	b = append(b, '[')
-	for i, r := range rows {
+	for i, v := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, r...)
+		b = one(b, v)
 	}
 	return append(b, ']')
 }

@@ -375,7 +375,10 @@ func (in stageIn) apply(w Words, name string, s *policy.Stage) error {
 	return err
 }
 
-var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// IsGUID says whether a text is a GUID, in any letter case.
+func IsGUID(s string) bool { return guid.MatchString(s) }
 
 // ToApprovers reads approvers of the rule of that name. The error is a *pim.Refusal.
 func ToApprovers(w Words, name string, list []Approver) ([]policy.Approver, error) {
@@ -389,7 +392,7 @@ func ToApprovers(w Words, name string, list []Approver) ([]policy.Approver, erro
 		if kind == policy.RequestorManager {
 			continue
 		}
-		if out[i].ID = strings.ToLower(a.id(kind)); !guid.MatchString(out[i].ID) {
+		if out[i].ID = strings.ToLower(a.id(kind)); !IsGUID(out[i].ID) {
 			return nil, InvalidPolicy(name, "an approver's id is not a GUID")
 		}
 	}
