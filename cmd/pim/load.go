@@ -102,13 +102,22 @@ func (l loading) token() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-func readFile(name string) (provision.File, error) {
+// openFile opens a file that a person named.
+func openFile(name string) (*os.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			err = e.Err
 		}
-		return provision.File{}, fmt.Errorf("the file %s cannot be read: %w", name, err)
+		return nil, fmt.Errorf("the file %s cannot be read: %w", name, err)
+	}
+	return f, nil
+}
+
+func readFile(name string) (provision.File, error) {
+	f, err := openFile(name)
+	if err != nil {
+		return provision.File{}, err
 	}
 	defer f.Close()
 	in := io.LimitReader(f, maxFile)

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -154,12 +151,9 @@ subscriptions have a displayName, and a parent, which is the id or name of a man
 }
 
 func readTree(name string) ([]treefile.Node, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
-		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err
-		}
-		return nil, fmt.Errorf("the file %s cannot be read: %w", name, err)
+		return nil, err
 	}
 	defer f.Close()
 	return treefile.Read(io.LimitReader(f, maxFile))

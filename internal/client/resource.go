@@ -26,23 +26,17 @@ type Node struct {
 	Location string            `json:"location"`
 	Tags     map[string]string `json:"tags"`
 	// Title is the display name of a subscription.
-	Title      string `json:"displayName"`
+	Title string `json:"displayName"`
+	// Properties have the display name of a management group.
 	Properties struct {
-		Title   string `json:"displayName"`
-		State   string `json:"state"`
-		Details struct {
-			Parent *struct {
-				ID    string `json:"id"`
-				Title string `json:"displayName"`
-			} `json:"parent"`
-		} `json:"details"`
+		Title string `json:"displayName"`
 	} `json:"properties"`
 }
 
 // Nodes lists the management groups, subscriptions and resource groups that the person may see, and the resources in these
 // subscriptions too where that is wanted.
 func (c *Client) Nodes(ctx context.Context, resources bool) ([]Node, error) {
-	groups, err := all[Node](ctx, c, with("/providers/Microsoft.Management/managementGroups", "api-version", groupsVersion))
+	nodes, err := all[Node](ctx, c, with("/providers/Microsoft.Management/managementGroups", "api-version", groupsVersion))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +46,7 @@ func (c *Client) Nodes(ctx context.Context, resources bool) ([]Node, error) {
 	}
 	for _, n := range subscriptions {
 		n.Type = "Microsoft.Resources/subscriptions"
-		groups = append(groups, n)
+		nodes = append(nodes, n)
 		lists := []string{"/resourceGroups", "/resources"}
 		if !resources {
 			lists = lists[:1]
@@ -62,12 +56,12 @@ func (c *Client) Nodes(ctx context.Context, resources bool) ([]Node, error) {
 			if err != nil {
 				return nil, err
 			}
-			if groups = append(groups, rows...); len(groups) > maxNodes {
+			if nodes = append(nodes, rows...); len(nodes) > maxNodes {
 				return nil, fmt.Errorf("there are more than %d nodes", maxNodes)
 			}
 		}
 	}
-	return groups, nil
+	return nodes, nil
 }
 
 // maxNodes bounds a tree that is read whole.

@@ -92,7 +92,7 @@ func (p *Provider) metadata(w http.ResponseWriter, r *http.Request, at place, _ 
 	doc := cloud{
 		Name: "Portcullis", Portal: at.origin, ResourceManager: at.origin, MicrosoftGraph: at.origin,
 		Authentication: cloudSignIn{
-			LoginEndpoint: at.origin, Audiences: []string{at.origin, auth.ManagementAudience, auth.ClassicAudience},
+			LoginEndpoint: at.origin, Audiences: append([]string{at.origin}, auth.ManagementAudiences()...),
 			Tenant: segmentCommon, IdentityProvider: "AAD",
 		},
 		// The services are not there; the clients want the names all the same.

@@ -14,7 +14,7 @@ const (
 )
 
 func publicResources() []string {
-	return []string{auth.GraphAudience, auth.ManagementAudience, auth.ClassicAudience}
+	return append(auth.ManagementAudiences(), auth.GraphAudience)
 }
 
 // wish is what a list of scopes asks for.
@@ -101,7 +101,7 @@ func (p *Provider) resource(name string) string {
 
 // manages says whether the resource is Azure Resource Manager alone.
 func (w wish) manages() bool {
-	return w.resource == auth.ManagementAudience || w.resource == auth.ClassicAudience
+	return slices.Contains(auth.ManagementAudiences(), w.resource)
 }
 
 // within are those of an application's permissions that the resource knows: Azure Resource Manager has one of its own.

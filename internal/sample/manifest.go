@@ -50,7 +50,7 @@ type Person struct {
 	TOTPSecret string `json:"totpSecret"`
 }
 
-// Named is a group or an administrative unit.
+// Named is a group, an administrative unit or a subscription.
 type Named struct {
 	ID          string `json:"id"`
 	DisplayName string `json:"displayName"`

@@ -18,15 +18,15 @@ func (b *builder) tree() {
 	shop := b.subscription("shop", "Web shop", production)
 	payroll := b.subscription("payroll", "Payroll", production)
 	lab := b.subscription("lab", "Laboratory", top)
-	b.resource(shop, "web", "", "")
-	b.resource(shop, "web", "Portcullis.Targets/hosts", "web-1")
-	b.resource(shop, "web", "Portcullis.Targets/clusters", "kiosk")
-	b.resource(shop, "data", "", "")
-	b.resource(shop, "data", "Portcullis.Targets/databases", "orders")
-	b.resource(payroll, "ledger", "", "")
-	b.resource(payroll, "ledger", "Portcullis.Targets/databases", "salaries")
-	b.resource(lab, "bench", "", "")
-	b.resource(lab, "bench", "Portcullis.Targets/hosts", "oven")
+	web := b.resourceGroup(shop, "web")
+	b.resource(web, "Portcullis.Targets/hosts", "web-1")
+	b.resource(web, "Portcullis.Targets/clusters", "kiosk")
+	data := b.resourceGroup(shop, "data")
+	b.resource(data, "Portcullis.Targets/databases", "orders")
+	ledger := b.resourceGroup(payroll, "ledger")
+	b.resource(ledger, "Portcullis.Targets/databases", "salaries")
+	bench := b.resourceGroup(lab, "bench")
+	b.resource(bench, "Portcullis.Targets/hosts", "oven")
 	b.resourceGrants(top, production, shop, payroll, lab)
 }
 
@@ -52,19 +52,19 @@ func (b *builder) subscription(key, title string, parent pim.Scope) pim.Scope {
 	return b.node("/subscriptions/"+id, title, parent)
 }
 
-// resource makes a resource group, or a resource in one.
-func (b *builder) resource(subscription pim.Scope, group, typ, name string) {
-	path := string(subscription) + "/resourceGroups/" + group
-	if typ != "" {
-		path += "/providers/" + typ + "/" + name
-	}
+// resourceGroup makes a resource group and returns its path, spelt as people spell it.
+func (b *builder) resourceGroup(subscription pim.Scope, name string) string {
+	path := string(subscription) + "/resourceGroups/" + name
 	b.node(path, "", "")
-	if typ != "" {
-		b.Tree[len(b.Tree)-1].Tags = map[string]string{"owner": "it"}
-	}
+	return path
 }
 
-// resourceGrants says who has and may have what there. Pat owns all of it; two must agree to nobody, one to whoever changes the ledger.
+func (b *builder) resource(group, typ, name string) {
+	b.node(group+"/providers/"+typ+"/"+name, "", "")
+	b.Tree[len(b.Tree)-1].Tags = map[string]string{"owner": "it"}
+}
+
+// resourceGrants says who has and may have what there. Pat owns all of it; who would change the ledger needs one of two to agree.
 func (b *builder) resourceGrants(top, production, shop, payroll, lab pim.Scope) {
 	p, ledger := b.People, payroll+"/resourcegroups/ledger"
 	b.Owner = p["pat"]
@@ -102,15 +102,15 @@ func (o Organisation) plant(ctx context.Context, a *app.App) error {
 	if len(o.Tree) == 0 {
 		return nil
 	}
-	admin := o.caller(a, o.Administrator)
-	if err := a.ElevateAccess(ctx, admin, o.Tenant.ID); err != nil {
+	if err := a.ElevateAccess(ctx, o.caller(a, o.Administrator), o.Tenant.ID); err != nil {
 		return fmt.Errorf("elevate: %w", err)
 	}
 	root := func(r pim.RoleID, who pim.PrincipalID) pim.Key {
 		return pim.Key{Tenant: o.Tenant.ID, Provider: pim.Resource, Scope: pim.Everywhere, Role: r, Principal: who}
 	}
-	_, err := a.Do(ctx, pim.Ask{By: o.caller(a, o.Administrator), Action: pim.AssignOutside, Kind: pim.Assignment, Key: root(catalog.Owner, o.Owner),
-		Description: "Owner of everything"})
+	// The administrator holds more than a moment ago, so the caller is made anew.
+	_, err := a.Do(ctx, pim.Ask{By: o.caller(a, o.Administrator), Action: pim.AssignOutside, Kind: pim.Assignment,
+		Key: root(catalog.Owner, o.Owner), Description: "Owner of everything"})
 	if err != nil {
 		return fmt.Errorf("the owner of the resources: %w", err)
 	}
@@ -119,5 +119,8 @@ func (o Organisation) plant(ctx context.Context, a *app.App) error {
 	}
 	_, err = a.Do(ctx, pim.Ask{By: o.caller(a, o.Owner), Action: pim.RemoveOutside, Kind: pim.Assignment,
 		Key: root(catalog.UserAccessAdministrator, o.Administrator)})
-	return err
+	if err != nil {
+		return fmt.Errorf("take elevated access away: %w", err)
+	}
+	return nil
 }

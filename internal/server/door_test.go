@@ -94,17 +94,24 @@ func (p *payroll) token(who string) string {
 	return accessToken(p.t, body)
 }
 
-// ask posts a request to one of the two sets and returns its id.
-func (p *payroll) ask(who, set, body string) string {
+// send makes a call as somebody, or as the application for nobody, and returns the status and the body of the answer.
+func (p *payroll) send(who, method, path, body string) (int, string) {
 	p.t.Helper()
-	body = strings.NewReplacer("ALICE", p.manifest.People["alice"].ID, "ROLE", helpdesk).Replace(body)
-	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.URL()+"/v1.0/roleManagement/directory/"+set, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(p.t.Context(), method, p.URL()+path, strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+p.token(who))
 	r.Header.Set("Content-Type", "application/json")
 	status, _, answer := p.read(p.Do(r))
+	return status, answer
+}
+
+// ask posts a request to one of the two sets and returns its id.
+func (p *payroll) ask(who, set, body string) string {
+	p.t.Helper()
+	body = strings.NewReplacer("ALICE", p.manifest.People["alice"].ID, "ROLE", helpdesk).Replace(body)
+	status, answer := p.send(who, http.MethodPost, "/v1.0/roleManagement/directory/"+set, body)
 	if status != http.StatusCreated {
 		p.t.Fatalf("%s %s: got %d %s", set, body, status, answer)
 	}
@@ -158,16 +165,25 @@ func look(ctx context.Context, c *pgx.Conn) error {
 	return c.QueryRow(ctx, "SELECT count(*) FROM salaries").Scan(&n)
 }
 
-// refusedAs says that the database refused with one of its own codes (PostgreSQL, appendix A): insufficient_privilege,
-// or, where the login is ours, that it may not log in or that its password is past its time.
+// refusals are the codes by which the database refuses (PostgreSQL, appendix A): insufficient_privilege, or, where the
+// login is ours, that it may not log in or that its password is past its time.
+func (p *payroll) refusals() []string {
+	if p.owned {
+		return []string{"28000", "28P01"}
+	}
+	return []string{"42501"}
+}
+
+func (p *payroll) isRefusal(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(p.refusals(), e.Code)
+}
+
+// refusedAs says that the database refused with one of its own codes.
 func (p *payroll) refusedAs(err error) {
 	p.t.Helper()
-	want := []string{"42501"}
-	if p.owned {
-		want = []string{"28000", "28P01"}
-	}
-	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || !slices.Contains(want, e.Code) {
-		p.t.Errorf("the database says %v, want one of the codes %s", err, want)
+	if !p.isRefusal(err) {
+		p.t.Errorf("the database says %v, want one of the codes %s", err, p.refusals())
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+
+	"portcullis/test/clients/house"
 )
 
 // stage is a stage of an approval, for which the SDK has no type.
@@ -38,7 +40,7 @@ func (a *azure) waiting(t *testing.T, scope string, p *person, role string) (ass
 	t.Helper()
 	got, err := a.assignment(t, scope, activates(p, role))
 	asked(t, "activate", got, err, armauthorization.StatusPendingApproval)
-	return got, value(got.Properties.ApprovalID)
+	return got, house.Value(got.Properties.ApprovalID)
 }
 
 // request reads a request again.
@@ -59,19 +61,19 @@ func TestAnActivationIsDeniedAndOneIsWithdrawn(t *testing.T) {
 
 	denied, approval := asAlice.waiting(t, e.subscription, alice, role)
 	must(t, "deny", asAna.decides(t, http.MethodPatch, approval, "Deny"))
-	after, err := asAlice.request(t, e.subscription, value(denied.Name))
+	after, err := asAlice.request(t, e.subscription, house.Value(denied.Name))
 	asked(t, "the request after denial", after, err, armauthorization.StatusDenied)
 
 	withdrawn, _ := asAlice.waiting(t, e.subscription, alice, role)
-	_, err = requests.Cancel(t.Context(), e.subscription, value(withdrawn.Name), nil)
+	_, err = requests.Cancel(t.Context(), e.subscription, house.Value(withdrawn.Name), nil)
 	must(t, "cancel", err)
-	after, err = asAlice.request(t, e.subscription, value(withdrawn.Name))
+	after, err = asAlice.request(t, e.subscription, house.Value(withdrawn.Name))
 	asked(t, "the request after cancelling", after, err, armauthorization.StatusCanceled)
-	_, err = requests.Cancel(t.Context(), e.subscription, value(withdrawn.Name), nil)
+	_, err = requests.Cancel(t.Context(), e.subscription, house.Value(withdrawn.Name), nil)
 	refused(t, "cancel again", err, http.StatusBadRequest, "RequestCannotBeCancelled")
 
-	rows(t, "own requests", asAlice.requests(t, e.subscription, "asRequestor()"), 2)
-	rows(t, "active assignments", asAlice.holds(t, e.subscription, "asTarget()"), 0)
+	house.Rows(t, "own requests", asAlice.requests(t, e.subscription, "asRequestor()"), 2)
+	house.Rows(t, "active assignments", asAlice.holds(t, e.subscription, "asTarget()"), 0)
 }
 
 // Who has something for a time may ask for more of it, with a second factor; whoever may give the role says yes or no.
@@ -84,17 +86,17 @@ func TestAnExtensionIsAskedForAndGiven(t *testing.T) {
 	more := ask{kind: armauthorization.RequestTypeSelfExtend, principal: nora.ID, role: role, duration: "P20D", justification: "The project goes on"}
 	got, err := asNora.eligibility(t, e.web, more)
 	must(t, "ask for more", err)
-	equal(t, "status of the request", value(got.Properties.Status), armauthorization.StatusPendingAdminDecision)
-	approval := value(got.Properties.ApprovalID)
+	house.Equal(t, "status of the request", house.Value(got.Properties.Status), armauthorization.StatusPendingAdminDecision)
+	approval := house.Value(got.Properties.ApprovalID)
 	if err := asNora.decides(t, http.MethodPatch, approval, "Approve"); err == nil {
 		t.Error("Nora could agree to her own request")
 	}
 	must(t, "agree", asPat.decides(t, http.MethodPatch, approval, "Approve"))
-	after, err := asNora.NewRoleEligibilityScheduleRequestsClient().Get(t.Context(), e.web, value(got.Name), nil)
+	after, err := asNora.NewRoleEligibilityScheduleRequestsClient().Get(t.Context(), e.web, house.Value(got.Name), nil)
 	must(t, "read the request", err)
-	equal(t, "status afterwards", value(after.Properties.Status), armauthorization.StatusAdminApproved)
-	p := rows(t, "eligibilities", asNora.eligibilities(t, e.web), 1)[0].Properties
-	if lasts := value(p.EndDateTime).Sub(sample.Now()); lasts < 15*24*time.Hour {
+	house.Equal(t, "status afterwards", house.Value(after.Properties.Status), armauthorization.StatusAdminApproved)
+	p := house.Rows(t, "eligibilities", asNora.eligibilities(t, e.web), 1)[0].Properties
+	if lasts := house.Value(p.EndDateTime).Sub(sample.Now()); lasts < 15*24*time.Hour {
 		t.Errorf("the eligibility lasts %s from now, want about 20 days", lasts)
 	}
 }

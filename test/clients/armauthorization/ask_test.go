@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+
+	"portcullis/test/clients/house"
 )
 
 // The SDK's names, in fewer words.
@@ -82,15 +84,15 @@ func (a *azure) makesEligible(t *testing.T, scope string, principal, role, durat
 	t.Helper()
 	got, err := a.eligibility(t, scope, ask{kind: armauthorization.RequestTypeAdminAssign, principal: principal, role: role, duration: duration})
 	must(t, "make eligible", err)
-	equal(t, "status of the eligibility's request", value(got.Properties.Status), armauthorization.StatusProvisioned)
-	return value(got.Properties.TargetRoleEligibilityScheduleID)
+	house.Equal(t, "status of the eligibility's request", house.Value(got.Properties.Status), armauthorization.StatusProvisioned)
+	return house.Value(got.Properties.TargetRoleEligibilityScheduleID)
 }
 
 // asked checks that a request was taken and has come that far.
 func asked(t *testing.T, what string, r assignmentRequest, err error, status armauthorization.Status) {
 	t.Helper()
 	must(t, what, err)
-	if got := value(r.Properties.Status); got != status {
+	if got := house.Value(r.Properties.Status); got != status {
 		t.Fatalf("%s: got status %q, want %q", what, got, status)
 	}
 }
@@ -136,7 +138,7 @@ func (a *azure) role(t *testing.T, scope, name string) string {
 	}), func(page armauthorization.RoleDefinitionsClientListResponse) []*armauthorization.RoleDefinition {
 		return page.Value
 	})
-	return value(rows(t, "roles named "+name, found, 1)[0].ID)
+	return house.Value(house.Rows(t, "roles named "+name, found, 1)[0].ID)
 }
 
 // lastPart is the name at the end of an id.
@@ -146,20 +148,5 @@ func lastPart(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 func (a *azure) mayNotWrite(t *testing.T, id string) {
 	t.Helper()
 	message := refused(t, "write "+id, a.puts(t, id), http.StatusForbidden, "AuthorizationFailed")
-	contains(t, "the action that is missing", message, ownType+"/write")
-}
-
-// until asks again until an answer holds: what the clock decides is there a moment after it was moved.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatalf("%s: not so within 10 s", what)
-		}
-	}
+	house.Contains(t, "the action that is missing", message, ownType+"/write")
 }

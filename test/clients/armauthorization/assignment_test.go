@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+
+	"portcullis/test/clients/house"
 )
 
 // given lists role assignments at a scope.
@@ -25,22 +27,22 @@ func TestARoleAssignmentIsMadeListedAndDeleted(t *testing.T) {
 	name := newID()
 	made, err := assignments.Create(t.Context(), e.data, name, roleFor(dan.ID, role), nil)
 	must(t, "give a role", err)
-	equal(t, "id of the assignment", value(made.ID), e.data+authorizationPath+"roleAssignments/"+name)
-	equal(t, "type of the principal", value(made.Properties.PrincipalType), armauthorization.PrincipalTypeUser)
+	house.Equal(t, "id of the assignment", house.Value(made.ID), e.data+authorizationPath+"roleAssignments/"+name)
+	house.Equal(t, "type of the principal", house.Value(made.Properties.PrincipalType), armauthorization.PrincipalTypeUser)
 
 	again := roleFor(dan.ID, role)
 	again.Properties.Description = new("Reads the orders")
 	changed, err := assignments.Create(t.Context(), e.data, name, again, nil)
 	must(t, "say why", err)
-	equal(t, "description", value(changed.Properties.Description), "Reads the orders")
+	house.Equal(t, "description", house.Value(changed.Properties.Description), "Reads the orders")
 	_, err = assignments.Create(t.Context(), e.data, newID(), roleFor(dan.ID, role), nil)
 	refused(t, "give it under another name", err, http.StatusConflict, "RoleAssignmentExists")
 	_, err = assignments.Create(t.Context(), e.data, name, roleFor(sample.Someone(t, "sam").ID, role), nil)
 	refused(t, "give another what has the name", err, http.StatusBadRequest, "RoleAssignmentUpdateNotPermitted")
 
-	rows(t, "assignments seen from above", app.given(t, e.subscription, principalIs(dan)), 1)
-	rows(t, "assignments seen from below", app.given(t, e.orders, "atScope() and assignedTo('"+dan.ID+"')"), 1)
-	rows(t, "assignments at or above the subscription", app.given(t, e.subscription, "atScope() and assignedTo('"+dan.ID+"')"), 0)
+	house.Rows(t, "assignments seen from above", app.given(t, e.subscription, principalIs(dan)), 1)
+	house.Rows(t, "assignments seen from below", app.given(t, e.orders, "atScope() and assignedTo('"+dan.ID+"')"), 1)
+	house.Rows(t, "assignments at or above the subscription", app.given(t, e.subscription, "atScope() and assignedTo('"+dan.ID+"')"), 0)
 	roles, _ := app.within(t, e.id)
 	inSubscription := all(t, "role assignments", roles.NewRoleAssignmentsClient().NewListForSubscriptionPager(nil),
 		func(page armauthorization.RoleAssignmentsClientListForSubscriptionResponse) []*armauthorization.RoleAssignment {
@@ -49,16 +51,16 @@ func TestARoleAssignmentIsMadeListedAndDeleted(t *testing.T) {
 	if len(inSubscription) < 2 { // the application's own at the root is one more
 		t.Errorf("role assignments of the subscription: got %d, want Dan's and the owner's", len(inSubscription))
 	}
-	p := rows(t, "what PIM says of it", app.holds(t, e.data, principalIs(dan)), 1)[0].Properties
-	equal(t, "how it is held", value(p.AssignmentType), armauthorization.AssignmentTypeAssigned)
-	equal(t, "the assignment behind it", value(p.OriginRoleAssignmentID), value(made.ID))
+	p := house.Rows(t, "what PIM says of it", app.holds(t, e.data, principalIs(dan)), 1)[0].Properties
+	house.Equal(t, "how it is held", house.Value(p.AssignmentType), armauthorization.AssignmentTypeAssigned)
+	house.Equal(t, "the assignment behind it", house.Value(p.OriginRoleAssignmentID), house.Value(made.ID))
 	if p.EndDateTime != nil {
 		t.Errorf("end of a plain assignment: got %s, want none", p.EndDateTime)
 	}
 
 	gone, err := assignments.Delete(t.Context(), e.data, name, nil)
 	must(t, "take it", err)
-	equal(t, "what was taken", value(gone.ID), value(made.ID))
+	house.Equal(t, "what was taken", house.Value(gone.ID), house.Value(made.ID))
 	_, err = assignments.Delete(t.Context(), e.data, name, nil)
 	must(t, "take it again", err)
 	_, err = assignments.Get(t.Context(), e.data, name, nil)
@@ -108,8 +110,8 @@ func TestListsOfOthersNeedARight(t *testing.T) {
 	e := app.plants(t, "curious")
 	pager := sample.signIn(t, alice).NewRoleAssignmentScheduleInstancesClient().NewListForScopePager(e.subscription, nil)
 	_, err := pager.NextPage(t.Context())
-	contains(t, "what to do instead", refused(t, "list all", err, http.StatusForbidden, "InsufficientPermissions"), "asTarget()")
-	rows(t, "own assignments", sample.signIn(t, alice).holds(t, e.subscription, "asTarget()"), 0)
+	house.Contains(t, "what to do instead", refused(t, "list all", err, http.StatusForbidden, "InsufficientPermissions"), "asTarget()")
+	house.Rows(t, "own assignments", sample.signIn(t, alice).holds(t, e.subscription, "asTarget()"), 0)
 	pager = app.NewRoleAssignmentScheduleInstancesClient().NewListForScopePager(e.subscription,
 		&armauthorization.RoleAssignmentScheduleInstancesClientListForScopeOptions{Filter: new("shoeSize eq 44")})
 	_, err = pager.NextPage(t.Context())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -126,7 +125,7 @@ func (s *server) owner(t *testing.T) *azure {
 		}), func(page armauthorization.RoleAssignmentsClientListForScopeResponse) []*armauthorization.RoleAssignment {
 			return page.Value
 		})
-		_, err = assignments.DeleteByID(t.Context(), value(rows(t, "own assignments", own, 1)[0].ID), nil)
+		_, err = assignments.DeleteByID(t.Context(), house.Value(house.Rows(t, "own assignments", own, 1)[0].ID), nil)
 		must(t, "lay elevated access down", err)
 	})
 	return app
@@ -205,44 +204,10 @@ func newID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// value is what a pointer of the SDK's models points to; nil: the zero value.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
 // must checks that a call succeeded.
 func must(t *testing.T, what string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
-	}
-}
-
-// rows checks the number of rows of a list.
-func rows[T any](t *testing.T, what string, got []T, want int) []T {
-	t.Helper()
-	if len(got) != want {
-		t.Fatalf("%s: got %d rows, want %d", what, len(got), want)
-	}
-	return got
-}
-
-// equal checks one fact.
-func equal[T comparable](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// contains checks that a text has another in it.
-func contains(t *testing.T, what, got, want string) {
-	t.Helper()
-	if !strings.Contains(got, want) {
-		t.Errorf("%s: got %q, want %q in it", what, got, want)
 	}
 }

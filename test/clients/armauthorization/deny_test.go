@@ -6,6 +6,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
+
+	"portcullis/test/clients/house"
 )
 
 func TestADenyAssignmentWinsOverARole(t *testing.T) {
@@ -28,16 +30,16 @@ func TestADenyAssignmentWinsOverARole(t *testing.T) {
 	}, nil)
 	done(t, "deny", poller, err)
 	message := refused(t, "write as all others", asBob.puts(t, e.orders), http.StatusForbidden, "DenyAssignmentAuthorizationFailed")
-	contains(t, "the action that is denied", message, ownType+"/write")
+	house.Contains(t, "the action that is denied", message, ownType+"/write")
 	must(t, "write elsewhere", asBob.puts(t, e.web+"/providers/"+ownType+"/other"))
 	must(t, "write as one who is excepted", app.puts(t, e.orders))
 
 	denials := app.NewDenyAssignmentsClient()
 	got, err := denials.GetByID(t.Context(), id, nil)
 	must(t, "read it", err)
-	equal(t, "its name", value(got.Properties.DenyAssignmentName), "Closed for stocktaking")
-	equal(t, "its scope", value(got.Properties.Scope), e.data)
-	equal(t, "whom it means", value(rows(t, "principals", got.Properties.Principals, 1)[0].Type), "SystemDefined")
+	house.Equal(t, "its name", house.Value(got.Properties.DenyAssignmentName), "Closed for stocktaking")
+	house.Equal(t, "its scope", house.Value(got.Properties.Scope), e.data)
+	house.Equal(t, "whom it means", house.Value(house.Rows(t, "principals", got.Properties.Principals, 1)[0].Type), "SystemDefined")
 	list := func(scope, filter string) []*armauthorization.DenyAssignment {
 		t.Helper()
 		return all(t, "deny assignments", denials.NewListForScopePager(scope, &armauthorization.DenyAssignmentsClientListForScopeOptions{Filter: &filter}),
@@ -45,9 +47,9 @@ func TestADenyAssignmentWinsOverARole(t *testing.T) {
 				return page.Value
 			})
 	}
-	rows(t, "deny assignments that reach the database", list(e.orders, "atScope()"), 1)
-	rows(t, "deny assignments by name", list(e.subscription, "denyAssignmentName eq 'Closed for stocktaking'"), 1)
-	rows(t, "deny assignments that reach the other resource group", list(e.web, "atScope()"), 0)
+	house.Rows(t, "deny assignments that reach the database", list(e.orders, "atScope()"), 1)
+	house.Rows(t, "deny assignments by name", list(e.subscription, "denyAssignmentName eq 'Closed for stocktaking'"), 1)
+	house.Rows(t, "deny assignments that reach the other resource group", list(e.web, "atScope()"), 0)
 
 	gone, err := resources.NewClient().BeginDeleteByID(t.Context(), id, versionDenials, nil)
 	done(t, "lift it", gone, err)

@@ -6,6 +6,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/managementgroups/armmanagementgroups"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/subscription/armsubscription"
+
+	"portcullis/test/clients/house"
 )
 
 // estate is a small tree of one story: two management groups, one in the other, a subscription in that, two resource groups, and a
@@ -31,7 +33,7 @@ func (a *azure) plants(t *testing.T, name string) estate {
 		},
 	}, nil)
 	made := done(t, "make a subscription", poller, err)
-	e.id = value(made.Properties.SubscriptionID)
+	e.id = house.Value(made.Properties.SubscriptionID)
 	e.subscription = "/subscriptions/" + e.id
 	e.data, e.web = a.resourceGroup(t, e.id, "Data"), a.resourceGroup(t, e.id, "Web")
 	e.orders = e.data + "/providers/" + ownType + "/orders"
@@ -51,7 +53,7 @@ func (a *azure) managementGroup(t *testing.T, name, parent string) string {
 		}
 	}
 	poller, err := a.groups.NewClient().BeginCreateOrUpdate(t.Context(), name, request, nil)
-	return value(done(t, "make a management group", poller, err).ID)
+	return house.Value(done(t, "make a management group", poller, err).ID)
 }
 
 func managementGroup(name string) string {
@@ -64,7 +66,7 @@ func (a *azure) resourceGroup(t *testing.T, subscription, name string) string {
 	_, resources := a.within(t, subscription)
 	made, err := resources.NewResourceGroupsClient().CreateOrUpdate(t.Context(), name, armresources.ResourceGroup{Location: new("global")}, nil)
 	must(t, "make a resource group", err)
-	return value(made.ID)
+	return house.Value(made.ID)
 }
 
 // puts writes a resource of the site's own kind, which takes the right to write such.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+
+	"portcullis/test/clients/house"
 )
 
 type (
@@ -22,17 +24,17 @@ func (a *azure) binding(t *testing.T, scope, role string) *policyOfRole {
 		func(page armauthorization.RoleManagementPolicyAssignmentsClientListForScopeResponse) []*policyOfRole {
 			return page.Value
 		}) {
-		if strings.EqualFold(lastPart(value(b.Properties.RoleDefinitionID)), lastPart(role)) {
+		if strings.EqualFold(lastPart(house.Value(b.Properties.RoleDefinitionID)), lastPart(role)) {
 			found = append(found, b)
 		}
 	}
-	return rows(t, "policies of the role", found, 1)[0]
+	return house.Rows(t, "policies of the role", found, 1)[0]
 }
 
 // ruled changes rules of a role's policy at a scope, and must succeed. It returns the policy as it is then.
 func (a *azure) ruled(t *testing.T, scope, role string, changed ...rule) rolePolicy {
 	t.Helper()
-	got, err := a.rules(t, scope, lastPart(value(a.binding(t, scope, role).Properties.PolicyID)), changed...)
+	got, err := a.rules(t, scope, lastPart(house.Value(a.binding(t, scope, role).Properties.PolicyID)), changed...)
 	must(t, "change a policy", err)
 	return got
 }
@@ -95,7 +97,7 @@ func limits(id, duration string, required bool) rule {
 func expiration(t *testing.T, rules []rule, id string) *armauthorization.RoleManagementPolicyExpirationRule {
 	t.Helper()
 	for _, r := range rules {
-		if e, ok := r.(*armauthorization.RoleManagementPolicyExpirationRule); ok && value(e.ID) == id {
+		if e, ok := r.(*armauthorization.RoleManagementPolicyExpirationRule); ok && house.Value(e.ID) == id {
 			return e
 		}
 	}
@@ -116,28 +118,28 @@ func TestAPolicyBelongsToOneScopeAndRole(t *testing.T) {
 	reader := app.role(t, e.subscription, "Reader")
 
 	b := app.binding(t, e.subscription, reader)
-	equal(t, "scope of the policy", value(b.Properties.Scope), e.subscription)
-	equal(t, "role of the policy", value(b.Properties.RoleDefinitionID), reader)
-	equal(t, "name of the role", value(b.Properties.PolicyAssignmentProperties.RoleDefinition.DisplayName), "Reader")
+	house.Equal(t, "scope of the policy", house.Value(b.Properties.Scope), e.subscription)
+	house.Equal(t, "role of the policy", house.Value(b.Properties.RoleDefinitionID), reader)
+	house.Equal(t, "name of the role", house.Value(b.Properties.PolicyAssignmentProperties.RoleDefinition.DisplayName), "Reader")
 	if n := len(b.Properties.EffectiveRules); n < 17 {
 		t.Errorf("effective rules: got %d, want the 17 of the reference", n)
 	}
 	policies := app.NewRoleManagementPoliciesClient()
-	name := lastPart(value(b.Properties.PolicyID))
+	name := lastPart(house.Value(b.Properties.PolicyID))
 	before, err := policies.Get(t.Context(), e.subscription, name, nil)
 	must(t, "read the policy", err)
-	rows(t, "rules", before.Properties.Rules, 17)
-	equal(t, "longest eligibility at first", value(expiration(t, before.Properties.Rules, longestEligibility).MaximumDuration), "P365D")
-	equal(t, "longest activation at first", value(expiration(t, before.Properties.Rules, longestActivation).MaximumDuration), "PT8H")
+	house.Rows(t, "rules", before.Properties.Rules, 17)
+	house.Equal(t, "longest eligibility at first", house.Value(expiration(t, before.Properties.Rules, longestEligibility).MaximumDuration), "P365D")
+	house.Equal(t, "longest activation at first", house.Value(expiration(t, before.Properties.Rules, longestActivation).MaximumDuration), "PT8H")
 
 	forEver := ask{kind: armauthorization.RequestTypeAdminAssign, principal: alice.ID, role: reader, duration: "P400D"}
 	_, err = app.eligibility(t, e.subscription, forEver)
-	contains(t, "the rules that failed", refused(t, "longer than the policy lets", err, http.StatusBadRequest, policyFailed), "ExpirationRule")
+	house.Contains(t, "the rules that failed", refused(t, "longer than the policy lets", err, http.StatusBadRequest, policyFailed), "ExpirationRule")
 
 	after := app.ruled(t, e.subscription, reader, limits(longestEligibility, "P500D", true), limits(longestActivation, "PT2H", true))
-	rows(t, "rules after the change", after.Properties.Rules, 17)
-	equal(t, "longest eligibility", value(expiration(t, after.Properties.Rules, longestEligibility).MaximumDuration), "P500D")
-	equal(t, "who changed it", value(after.Properties.LastModifiedBy.ID), sample.Client.ObjectID)
+	house.Rows(t, "rules after the change", after.Properties.Rules, 17)
+	house.Equal(t, "longest eligibility", house.Value(expiration(t, after.Properties.Rules, longestEligibility).MaximumDuration), "P500D")
+	house.Equal(t, "who changed it", house.Value(after.Properties.LastModifiedBy.ID), sample.Client.ObjectID)
 	_, err = app.eligibility(t, e.subscription, forEver)
 	must(t, "as long as the policy lets now", err)
 	// The policy of a resource group in it is another.
@@ -152,5 +154,5 @@ func TestAPolicyBelongsToOneScopeAndRole(t *testing.T) {
 	must(t, "forget the changes", err)
 	reset, err := policies.Get(t.Context(), e.subscription, name, nil)
 	must(t, "read the policy", err)
-	equal(t, "longest eligibility afterwards", value(expiration(t, reset.Properties.Rules, longestEligibility).MaximumDuration), "P365D")
+	house.Equal(t, "longest eligibility afterwards", house.Value(expiration(t, reset.Properties.Rules, longestEligibility).MaximumDuration), "P365D")
 }

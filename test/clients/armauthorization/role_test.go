@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
+
+	"portcullis/test/clients/house"
 )
 
 func roleRows(page armauthorization.RoleDefinitionsClientListResponse) []*armauthorization.RoleDefinition {
@@ -22,11 +24,11 @@ func TestTheBuiltInRolesAreThere(t *testing.T) {
 		t.Errorf("built-in roles: got %d, want the whole catalogue", len(builtIn))
 	}
 	reader := app.role(t, e.subscription, "Reader")
-	equal(t, "id of a role at a subscription", reader, e.subscription+authorizationPath+"roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7")
+	house.Equal(t, "id of a role at a subscription", reader, e.subscription+authorizationPath+"roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7")
 	got, err := definitions.GetByID(t.Context(), tenantRoles+lastPart(reader), nil)
 	must(t, "read a role of the tenant", err)
-	equal(t, "name of the role", value(got.Properties.RoleName), "Reader")
-	equal(t, "type of the role", value(got.Properties.RoleType), "BuiltInRole")
+	house.Equal(t, "name of the role", house.Value(got.Properties.RoleName), "Reader")
+	house.Equal(t, "type of the role", house.Value(got.Properties.RoleType), "BuiltInRole")
 	_, err = definitions.Get(t.Context(), e.subscription, newID(), nil)
 	refused(t, "read a role that is not there", err, http.StatusNotFound, "RoleDefinitionDoesNotExist")
 	operations, err := app.NewProviderOperationsMetadataClient().Get(t.Context(), "Microsoft.Authorization",
@@ -56,17 +58,17 @@ func TestACustomRoleIsMadeGivenChangedAndDeleted(t *testing.T) {
 	id := newID()
 	made, err := definitions.CreateOrUpdate(t.Context(), e.subscription, id, custom("Database keeper", e.subscription, ownType+"/read"), nil)
 	must(t, "make a role", err)
-	equal(t, "type of the role", value(made.Properties.RoleType), "CustomRole")
-	equal(t, "its id by its name", app.role(t, e.data, "Database keeper"), value(made.ID))
+	house.Equal(t, "type of the role", house.Value(made.Properties.RoleType), "CustomRole")
+	house.Equal(t, "its id by its name", app.role(t, e.data, "Database keeper"), house.Value(made.ID))
 	_, err = definitions.CreateOrUpdate(t.Context(), e.subscription, newID(), custom("Database keeper", e.subscription, "*/read"), nil)
 	refused(t, "use a name again", err, http.StatusConflict, "RoleDefinitionWithSameNameExists")
 	own := all(t, "custom roles", definitions.NewListPager(e.subscription, &armauthorization.RoleDefinitionsClientListOptions{
 		Filter: new("type eq 'CustomRole'"),
 	}), roleRows)
-	equal(t, "the custom role", value(rows(t, "custom roles", own, 1)[0].Name), id)
+	house.Equal(t, "the custom role", house.Value(house.Rows(t, "custom roles", own, 1)[0].Name), id)
 
 	asAlice := sample.signIn(t, alice)
-	given, err := assignments.Create(t.Context(), e.data, newID(), roleFor(alice.ID, value(made.ID)), nil)
+	given, err := assignments.Create(t.Context(), e.data, newID(), roleFor(alice.ID, house.Value(made.ID)), nil)
 	must(t, "give the role", err)
 	asAlice.mayNotWrite(t, e.orders)
 	_, err = definitions.CreateOrUpdate(t.Context(), e.subscription, id, custom("Database keeper", e.subscription, ownType+"/*"), nil)
@@ -74,7 +76,7 @@ func TestACustomRoleIsMadeGivenChangedAndDeleted(t *testing.T) {
 	must(t, "write after the change", asAlice.puts(t, e.orders))
 	_, err = definitions.Delete(t.Context(), e.subscription, id, nil)
 	refused(t, "delete a role that is held", err, http.StatusBadRequest, "RoleDefinitionHasAssignments")
-	_, err = assignments.DeleteByID(t.Context(), value(given.ID), nil)
+	_, err = assignments.DeleteByID(t.Context(), house.Value(given.ID), nil)
 	must(t, "take the role", err)
 	_, err = definitions.Delete(t.Context(), e.subscription, id, nil)
 	must(t, "delete the role", err)

@@ -9,6 +9,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/managementgroups/armmanagementgroups"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armsubscriptions"
+
+	"portcullis/test/clients/house"
 )
 
 func subscriptionRows(page armsubscriptions.ClientListResponse) []*armsubscriptions.Subscription {
@@ -19,7 +21,7 @@ func subscriptionRows(page armsubscriptions.ClientListResponse) []*armsubscripti
 func (a *azure) sees(t *testing.T, id string) bool {
 	t.Helper()
 	list := all(t, "subscriptions", a.subscriptions.NewClient().NewListPager(nil), subscriptionRows)
-	return slices.ContainsFunc(list, func(s *armsubscriptions.Subscription) bool { return value(s.SubscriptionID) == id })
+	return slices.ContainsFunc(list, func(s *armsubscriptions.Subscription) bool { return house.Value(s.SubscriptionID) == id })
 }
 
 func TestATreeIsPlantedReadAndFelled(t *testing.T) {
@@ -33,14 +35,14 @@ func TestATreeIsPlantedReadAndFelled(t *testing.T) {
 	}
 	got, err := app.subscriptions.NewClient().Get(t.Context(), e.id, nil)
 	must(t, "read the subscription", err)
-	equal(t, "name of the subscription", value(got.DisplayName), "Subscription of tree")
-	equal(t, "tenant of the subscription", value(got.TenantID), sample.TenantID)
-	equal(t, "state of the subscription", value(got.State), armsubscriptions.SubscriptionStateEnabled)
+	house.Equal(t, "name of the subscription", house.Value(got.DisplayName), "Subscription of tree")
+	house.Equal(t, "tenant of the subscription", house.Value(got.TenantID), sample.TenantID)
+	house.Equal(t, "state of the subscription", house.Value(got.State), armsubscriptions.SubscriptionStateEnabled)
 	tenants := all(t, "tenants", app.subscriptions.NewTenantsClient().NewListPager(nil),
 		func(page armsubscriptions.TenantsClientListResponse) []*armsubscriptions.TenantIDDescription {
 			return page.Value
 		})
-	equal(t, "the tenant", value(rows(t, "tenants", tenants, 1)[0].TenantID), sample.TenantID)
+	house.Equal(t, "the tenant", house.Value(house.Rows(t, "tenants", tenants, 1)[0].TenantID), sample.TenantID)
 	app.climbs(t, e)
 	app.movesAndFells(t, e)
 }
@@ -53,26 +55,26 @@ func (a *azure) climbs(t *testing.T, e estate) {
 		Expand: new(armmanagementgroups.ManagementGroupExpandTypeChildren), Recurse: new(true),
 	})
 	must(t, "read a management group", err)
-	unit := rows(t, "children of the top", whole.Properties.Children, 1)[0]
-	equal(t, "child of the top", value(unit.ID), e.unit)
-	equal(t, "child of the unit", value(rows(t, "children of the unit", unit.Children, 1)[0].ID), e.subscription)
+	unit := house.Rows(t, "children of the top", whole.Properties.Children, 1)[0]
+	house.Equal(t, "child of the top", house.Value(unit.ID), e.unit)
+	house.Equal(t, "child of the unit", house.Value(house.Rows(t, "children of the unit", unit.Children, 1)[0].ID), e.subscription)
 	below := all(t, "descendants", groups.NewGetDescendantsPager(lastPart(e.top), nil),
 		func(page armmanagementgroups.ClientGetDescendantsResponse) []*armmanagementgroups.DescendantInfo {
 			return page.Value
 		})
-	rows(t, "descendants", below, 2)
+	house.Rows(t, "descendants", below, 2)
 	entities := all(t, "entities", a.groups.NewEntitiesClient().NewListPager(&armmanagementgroups.EntitiesClientListOptions{
 		Filter: new("name eq '" + e.id + "'"),
 	}), func(page armmanagementgroups.EntitiesClientListResponse) []*armmanagementgroups.EntityInfo {
 		return page.Value
 	})
-	p := rows(t, "entities of that name", entities, 1)[0].Properties
-	equal(t, "parent of the entity", value(p.Parent.ID), e.unit)
+	p := house.Rows(t, "entities of that name", entities, 1)[0].Properties
+	house.Equal(t, "parent of the entity", house.Value(p.Parent.ID), e.unit)
 	var chain []string
 	for _, name := range p.ParentNameChain {
-		chain = append(chain, value(name))
+		chain = append(chain, house.Value(name))
 	}
-	equal(t, "parents of the entity", strings.Join(chain, " "), strings.Join([]string{sample.TenantID, lastPart(e.top), lastPart(e.unit)}, " "))
+	house.Equal(t, "parents of the entity", strings.Join(chain, " "), strings.Join([]string{sample.TenantID, lastPart(e.top), lastPart(e.unit)}, " "))
 }
 
 // movesAndFells moves what is in the tree, and deletes a part of it.
@@ -87,7 +89,7 @@ func (a *azure) movesAndFells(t *testing.T, e estate) {
 	}), func(page armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
 		return page.Value
 	})
-	equal(t, "where the resource is now", value(rows(t, "resources", list, 1)[0].ID), e.web+"/providers/"+ownType+"/orders")
+	house.Equal(t, "where the resource is now", house.Value(house.Rows(t, "resources", list, 1)[0].ID), e.web+"/providers/"+ownType+"/orders")
 	_, err = a.groups.NewManagementGroupSubscriptionsClient().Create(t.Context(), lastPart(e.top), e.id, nil)
 	must(t, "move the subscription", err)
 	deleted, err := a.groups.NewClient().BeginDelete(t.Context(), lastPart(e.unit), nil)
@@ -106,7 +108,7 @@ func (a *azure) movesAndFells(t *testing.T, e estate) {
 		func(page armresources.ResourceGroupsClientListResponse) []*armresources.ResourceGroup {
 			return page.Value
 		})
-	equal(t, "what is left", value(rows(t, "resource groups", left, 1)[0].ID), e.data)
+	house.Equal(t, "what is left", house.Value(house.Rows(t, "resource groups", left, 1)[0].ID), e.data)
 }
 
 // Who has no right learns nothing of what is there; who has, learns that something is not.

@@ -2,7 +2,7 @@
 // it: they sign in with azidentity, and fill in the sign-in pages as one does in a browser without scripts. It is a module of its
 // own, because what real clients pull in is no business of the product, and one, because each client is pointed at the server in
 // the same way: the authority host and no instance discovery for azidentity, and a transport that trusts the server's own
-// authority.
+// authority. It checks the facts that every program checks.
 package house
 
 import (

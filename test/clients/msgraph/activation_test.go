@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 const policyFailed = "RoleAssignmentRequestPolicyValidationFailed"
@@ -46,10 +48,10 @@ func TestAnEligiblePersonActivates(t *testing.T) {
 
 	got, err := g.assignment(t, activates(alice, role))
 	done(t, "activate", got, err, "Provisioned")
-	equal(t, "target schedule", value(got.GetTargetScheduleId()), value(got.GetId()))
-	equal(t, "creator", creator(got), alice.ID)
-	equal(t, "duration as asked", got.GetScheduleInfo().GetExpiration().GetDuration().String(), "PT1H")
-	equal(t, "reason", value(got.GetJustification()), "Ticket 4711")
+	house.Equal(t, "target schedule", house.Value(got.GetTargetScheduleId()), house.Value(got.GetId()))
+	house.Equal(t, "creator", creator(got), alice.ID)
+	house.Equal(t, "duration as asked", got.GetScheduleInfo().GetExpiration().GetDuration().String(), "PT1H")
+	house.Equal(t, "reason", house.Value(got.GetJustification()), "Ticket 4711")
 	activeFor(t, g, role, eligibility)
 
 	_, err = g.assignment(t, activates(alice, role))
@@ -61,13 +63,13 @@ func TestAnEligiblePersonActivates(t *testing.T) {
 // showsEligible checks what an administrator reads of an eligibility for thirty days.
 func (g *graph) showsEligible(t *testing.T, p *person, role, schedule string) {
 	t.Helper()
-	row := rows(t, "eligibilities", g.eligibilities(t, p, role, "roleDefinition", "principal"), 1)[0]
-	equal(t, "schedule of the eligibility", value(row.GetRoleEligibilityScheduleId()), schedule)
-	equal(t, "name of the role", value(row.GetRoleDefinition().GetDisplayName()), "Message Center Reader")
+	row := house.Rows(t, "eligibilities", g.eligibilities(t, p, role, "roleDefinition", "principal"), 1)[0]
+	house.Equal(t, "schedule of the eligibility", house.Value(row.GetRoleEligibilityScheduleId()), schedule)
+	house.Equal(t, "name of the role", house.Value(row.GetRoleDefinition().GetDisplayName()), "Message Center Reader")
 	if user, ok := row.GetPrincipal().(models.Userable); !ok {
 		t.Errorf("principal: got %T, want a user", row.GetPrincipal())
 	} else {
-		equal(t, "name of the principal", value(user.GetDisplayName()), p.DisplayName)
+		house.Equal(t, "name of the principal", house.Value(user.GetDisplayName()), p.DisplayName)
 	}
 	if held := lasts(row); held != 30*24*time.Hour {
 		t.Errorf("the eligibility lasts %s, want 30 days", held)
@@ -78,7 +80,7 @@ func (g *graph) showsEligible(t *testing.T, p *person, role, schedule string) {
 func claimsOf(t *testing.T, header string) string {
 	t.Helper()
 	c := readChallenge(t, header)
-	equal(t, "error of the challenge", c["error"], "insufficient_user_authentication") // RFC 9470 §3
+	house.Equal(t, "error of the challenge", c["error"], "insufficient_user_authentication") // RFC 9470 §3
 	if c["acr_values"] == "" || c["max_age"] == "" {
 		t.Errorf("the challenge lacks acr_values or max_age: %s", header)
 	}
@@ -98,14 +100,14 @@ func (g *graph) endsByHandAndByTime(t *testing.T, own *graph, p *person, role st
 	sample.After(t, 6*time.Minute)
 	got, err := own.assignment(t, deactivation)
 	done(t, "deactivate", got, err, "Revoked")
-	rows(t, "active assignments after deactivation", g.holds(t, p, role), 0)
+	house.Rows(t, "active assignments after deactivation", g.holds(t, p, role), 0)
 
 	got, err = own.assignment(t, activates(p, role))
 	done(t, "activate again", got, err, "Provisioned")
-	rows(t, "active assignments", g.holds(t, p, role), 1)
+	house.Rows(t, "active assignments", g.holds(t, p, role), 1)
 	sample.After(t, time.Hour)
-	rows(t, "active assignments after an hour", g.holds(t, p, role), 0)
-	rows(t, "eligibilities after an hour", g.eligibilities(t, p, role), 1)
+	house.Rows(t, "active assignments after an hour", g.holds(t, p, role), 0)
+	house.Rows(t, "eligibilities after an hour", g.eligibilities(t, p, role), 1)
 }
 
 // activeFor checks that a person sees their own activation and what it rests on.
@@ -117,13 +119,13 @@ func activeFor(t *testing.T, g *graph, role, eligibility string) {
 			Expand: []string{"roleDefinition($select=id,displayName)", "activatedUsing", "principal"},
 		}})
 	must(t, "list one's own activations", err)
-	row := rows(t, "one's own activations", got.GetValue(), 1)[0]
-	equal(t, "member type", value(row.GetMemberType()), "Direct")
-	equal(t, "role", value(row.GetRoleDefinition().GetId()), role)
+	row := house.Rows(t, "one's own activations", got.GetValue(), 1)[0]
+	house.Equal(t, "member type", house.Value(row.GetMemberType()), "Direct")
+	house.Equal(t, "role", house.Value(row.GetRoleDefinition().GetId()), role)
 	if using := row.GetActivatedUsing(); using == nil {
 		t.Error("activatedUsing was not expanded")
 	} else {
-		equal(t, "what the activation rests on", value(using.GetRoleEligibilityScheduleId()), eligibility)
+		house.Equal(t, "what the activation rests on", house.Value(using.GetRoleEligibilityScheduleId()), eligibility)
 	}
 	if held := lasts(row); held != time.Hour {
 		t.Errorf("the activation lasts %s, want 1h", held)
@@ -166,7 +168,7 @@ func TestARoleDemandsAnAuthenticationContext(t *testing.T) {
 	if err != nil {
 		t.Fatalf("claims in the message: %v", err)
 	}
-	equal(t, "claims", claims, `{"access_token":{"acrs":{"essential":true, "value":"c1"}}}`)
+	house.Equal(t, "claims", claims, `{"access_token":{"acrs":{"essential":true, "value":"c1"}}}`)
 
 	if token := g.token(t, claims); !strings.Contains(text(t, token.Contexts), `"c1"`) {
 		t.Fatalf("contexts after the step-up: got %v, want c1 among them", token.Contexts)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // approval is an approval of a directory role, which only beta knows.
@@ -28,7 +30,7 @@ func (g *graph) approval(t *testing.T, id string) approval {
 	t.Helper()
 	var a approval
 	must(t, "read the approval", g.readBeta(t, roleApprovals+id, &a))
-	rows(t, "steps of the approval", a.Steps, 1)
+	house.Rows(t, "steps of the approval", a.Steps, 1)
 	return a
 }
 
@@ -44,7 +46,7 @@ func (g *graph) waiting(t *testing.T, p *person, role string) models.UnifiedRole
 	t.Helper()
 	got, err := g.assignment(t, activates(p, role))
 	done(t, "activate", got, err, "PendingApproval")
-	equal(t, "approval of the request", value(got.GetApprovalId()), value(got.GetId()))
+	house.Equal(t, "approval of the request", house.Value(got.GetApprovalId()), house.Value(got.GetId()))
 	return got
 }
 
@@ -69,22 +71,22 @@ func TestAnActivationWaitsForApproval(t *testing.T) {
 
 	asBob, asAna := sample.signIn(t, bob), sample.signIn(t, ana)
 	asked := asBob.waiting(t, bob, role)
-	rows(t, "active assignments while waiting", app.holds(t, bob, role), 0)
+	house.Rows(t, "active assignments while waiting", app.holds(t, bob, role), 0)
 	_, err := asBob.assignment(t, activates(bob, role))
 	refused(t, "ask twice", err, http.StatusBadRequest, "PendingRoleAssignmentRequest")
 
-	own := approval{ID: value(asked.GetApprovalId()), Steps: []step{{ID: value(asked.GetApprovalId())}}}
+	own := approval{ID: house.Value(asked.GetApprovalId()), Steps: []step{{ID: house.Value(asked.GetApprovalId())}}}
 	refused(t, "decide on oneself", asBob.decides(t, own, "Approve"), http.StatusForbidden, "Authorization_RequestDenied")
 	if err := app.decides(t, own, "Approve"); err == nil {
 		t.Error("an application could approve")
 	}
 
-	found := rows(t, "requests that Ana sees", asAna.toDecide(t, role), 1)[0]
-	equal(t, "the request to decide", value(found.GetId()), value(asked.GetId()))
-	if user, ok := found.GetPrincipal().(models.Userable); !ok || value(user.GetDisplayName()) != bob.DisplayName {
+	found := house.Rows(t, "requests that Ana sees", asAna.toDecide(t, role), 1)[0]
+	house.Equal(t, "the request to decide", house.Value(found.GetId()), house.Value(asked.GetId()))
+	if user, ok := found.GetPrincipal().(models.Userable); !ok || house.Value(user.GetDisplayName()) != bob.DisplayName {
 		t.Errorf("principal of the request: got %T, want the user %s", found.GetPrincipal(), bob.DisplayName)
 	}
-	open := asAna.approval(t, value(found.GetApprovalId()))
+	open := asAna.approval(t, house.Value(found.GetApprovalId()))
 	if s := open.Steps[0]; s.Status != "InProgress" || s.ReviewResult != "NotReviewed" || !s.AssignedToMe {
 		t.Errorf("open step: got %+v, want one that is in progress, not reviewed and Ana's", s)
 	}
@@ -95,13 +97,13 @@ func TestAnActivationWaitsForApproval(t *testing.T) {
 		t.Errorf("decided step: got %+v, want it completed and approved by Ana", s)
 	}
 	refused(t, "decide again", asAna.decides(t, open, "Deny"), http.StatusConflict, "Conflict")
-	rows(t, "requests that Ana sees afterwards", asAna.toDecide(t, role), 0)
+	house.Rows(t, "requests that Ana sees afterwards", asAna.toDecide(t, role), 0)
 
 	after, err := asBob.RoleManagement().Directory().RoleAssignmentScheduleRequests().
-		ByUnifiedRoleAssignmentScheduleRequestId(value(asked.GetId())).Get(t.Context(), nil)
+		ByUnifiedRoleAssignmentScheduleRequestId(house.Value(asked.GetId())).Get(t.Context(), nil)
 	done(t, "the request after approval", after, err, "Provisioned")
-	row := rows(t, "active assignments after approval", app.holds(t, bob, role), 1)[0]
-	equal(t, "how it is held", value(row.GetAssignmentType()), "Activated")
+	row := house.Rows(t, "active assignments after approval", app.holds(t, bob, role), 1)[0]
+	house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), "Activated")
 }
 
 func TestAnActivationIsDeniedAndOneIsWithdrawn(t *testing.T) {
@@ -114,15 +116,15 @@ func TestAnActivationIsDeniedAndOneIsWithdrawn(t *testing.T) {
 	requests := asAlice.RoleManagement().Directory().RoleAssignmentScheduleRequests()
 
 	asked := asAlice.waiting(t, alice, role)
-	must(t, "deny", asAna.decides(t, asAna.approval(t, value(asked.GetApprovalId())), "Deny"))
-	after, err := requests.ByUnifiedRoleAssignmentScheduleRequestId(value(asked.GetId())).Get(t.Context(), nil)
+	must(t, "deny", asAna.decides(t, asAna.approval(t, house.Value(asked.GetApprovalId())), "Deny"))
+	after, err := requests.ByUnifiedRoleAssignmentScheduleRequestId(house.Value(asked.GetId())).Get(t.Context(), nil)
 	done(t, "the request after denial", after, err, "Denied")
 
 	asked = asAlice.waiting(t, alice, role)
-	item := requests.ByUnifiedRoleAssignmentScheduleRequestId(value(asked.GetId()))
+	item := requests.ByUnifiedRoleAssignmentScheduleRequestId(house.Value(asked.GetId()))
 	must(t, "cancel", item.Cancel().Post(t.Context(), nil))
 	after, err = item.Get(t.Context(), nil)
 	done(t, "the request after cancelling", after, err, "Canceled")
 	refused(t, "cancel again", item.Cancel().Post(t.Context(), nil), http.StatusBadRequest, "RequestCannotBeCancelled")
-	rows(t, "active assignments", app.holds(t, alice, role), 0)
+	house.Rows(t, "active assignments", app.holds(t, alice, role), 0)
 }

@@ -1,7 +1,6 @@
 package msgraph
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +8,8 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/policies"
 	"github.com/microsoftgraph/msgraph-sdk-go/rolemanagement"
+
+	"portcullis/test/clients/house"
 )
 
 // The actions that the stories ask for.
@@ -111,7 +112,7 @@ func (g *graph) makesEligible(t *testing.T, p *person, role, duration string) st
 	t.Helper()
 	got, err := g.eligibility(t, ask{action: adminAssign, principal: p.ID, role: role, duration: duration})
 	done(t, "make "+p.UserPrincipalName+" eligible", got, err, "Provisioned")
-	return value(got.GetId())
+	return house.Value(got.GetId())
 }
 
 // request is what both kinds of requests have.
@@ -126,7 +127,7 @@ func done(t *testing.T, what string, r request, err error, status string) {
 	if err != nil {
 		t.Fatalf("%s: %s", what, explain(err))
 	}
-	if got := value(r.GetStatus()); got != status {
+	if got := house.Value(r.GetStatus()); got != status {
 		t.Fatalf("%s: got status %q, want %q", what, got, status)
 	}
 }
@@ -134,7 +135,7 @@ func done(t *testing.T, what string, r request, err error, status string) {
 // creator is the person who made a request; empty: no person did.
 func creator(r interface{ GetCreatedBy() models.IdentitySetable }) string {
 	if by := r.GetCreatedBy(); by != nil && by.GetUser() != nil {
-		return value(by.GetUser().GetId())
+		return house.Value(by.GetUser().GetId())
 	}
 	return ""
 }
@@ -144,7 +145,7 @@ func lasts(row interface {
 	GetStartDateTime() *time.Time
 	GetEndDateTime() *time.Time
 }) time.Duration {
-	return value(row.GetEndDateTime()).Sub(value(row.GetStartDateTime()))
+	return house.Value(row.GetEndDateTime()).Sub(house.Value(row.GetStartDateTime()))
 }
 
 // activates is what a person asks who wants a role for an hour.
@@ -162,7 +163,7 @@ func (g *graph) role(t *testing.T, name string) string {
 	if n := len(got.GetValue()); n != 1 {
 		t.Fatalf("roles named %q: got %d, want 1", name, n)
 	}
-	return value(got.GetValue()[0].GetId())
+	return house.Value(got.GetValue()[0].GetId())
 }
 
 // filterOf names one principal's rows of one role.
@@ -188,46 +189,6 @@ func (g *graph) holds(t *testing.T, p *person, role string, expand ...string) []
 	})
 	must(t, "list active assignments", err)
 	return got.GetValue()
-}
-
-// rows checks the number of rows of a list.
-func rows[T any](t *testing.T, what string, got []T, want int) []T {
-	t.Helper()
-	if len(got) != want {
-		t.Fatalf("%s: got %d rows, want %d", what, len(got), want)
-	}
-	return got
-}
-
-// equal checks one fact.
-func equal[T comparable](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// contains checks that a text has another in it.
-func contains(t *testing.T, what, got, want string) {
-	t.Helper()
-	if !strings.Contains(got, want) {
-		t.Errorf("%s: got %q, want %q in it", what, got, want)
-	}
-}
-
-// until asks again until an answer holds: what the clock decides is there a moment after it was moved.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatalf("%s: not so within 10 s", what)
-		}
-	}
 }
 
 // must checks that a call succeeded.
@@ -256,19 +217,19 @@ func (g *graph) policyBy(t *testing.T, filter string) models.UnifiedRoleManageme
 		Filter: &filter, Expand: []string{"policy($expand=rules)"},
 	}})
 	must(t, "find the policy", err)
-	binding := rows(t, "policies", got.GetValue(), 1)[0]
+	binding := house.Rows(t, "policies", got.GetValue(), 1)[0]
 	p := binding.GetPolicy()
 	if p == nil {
 		t.Fatal("the policy was not expanded")
 	}
-	equal(t, "policy of the assignment", value(p.GetId()), value(binding.GetPolicyId()))
+	house.Equal(t, "policy of the assignment", house.Value(p.GetId()), house.Value(binding.GetPolicyId()))
 	return p
 }
 
 // ruled changes one rule of a role's policy, and must succeed.
 func (g *graph) ruled(t *testing.T, role string, rule models.UnifiedRoleManagementPolicyRuleable) {
 	t.Helper()
-	must(t, "change the rule "+value(rule.GetId()), g.rule(t, role, rule))
+	must(t, "change the rule "+house.Value(rule.GetId()), g.rule(t, role, rule))
 }
 
 func (g *graph) rule(t *testing.T, role string, rule models.UnifiedRoleManagementPolicyRuleable) error {
@@ -279,13 +240,13 @@ func (g *graph) rule(t *testing.T, role string, rule models.UnifiedRoleManagemen
 // memberRuled changes one rule of the policy for a group's members, and must succeed.
 func (g *graph) memberRuled(t *testing.T, group string, rule models.UnifiedRoleManagementPolicyRuleable) {
 	t.Helper()
-	must(t, "change the rule "+value(rule.GetId()), g.change(t, g.groupPolicy(t, group, "member"), rule))
+	must(t, "change the rule "+house.Value(rule.GetId()), g.change(t, g.groupPolicy(t, group, "member"), rule))
 }
 
 func (g *graph) change(t *testing.T, p models.UnifiedRoleManagementPolicyable, rule models.UnifiedRoleManagementPolicyRuleable) error {
 	t.Helper()
-	_, err := g.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(value(p.GetId())).
-		Rules().ByUnifiedRoleManagementPolicyRuleId(value(rule.GetId())).Patch(t.Context(), rule, nil)
+	_, err := g.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(house.Value(p.GetId())).
+		Rules().ByUnifiedRoleManagementPolicyRuleId(house.Value(rule.GetId())).Patch(t.Context(), rule, nil)
 	return err
 }
 

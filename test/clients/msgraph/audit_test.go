@@ -10,6 +10,8 @@ import (
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/auditlogs"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // entries lists what the audit log has, the oldest first, in pages of three.
@@ -38,7 +40,7 @@ func (g *graph) log(t *testing.T, q *auditlogs.DirectoryAuditsRequestBuilderGetQ
 func names(entries []models.DirectoryAuditable) string {
 	var out []string
 	for _, e := range entries {
-		out = append(out, value(e.GetActivityDisplayName()))
+		out = append(out, house.Value(e.GetActivityDisplayName()))
 	}
 	return strings.Join(out, "; ")
 }
@@ -50,41 +52,41 @@ func TestTheLogTellsTheStoryOfAnApprovedActivation(t *testing.T) {
 	app.makesEligible(t, bob, role, "P30D")
 	app.ruled(t, role, demands("Justification"))
 	app.ruled(t, role, demandsApproval(ana))
-	id := value(sample.signIn(t, bob).waiting(t, bob, role).GetId())
+	id := house.Value(sample.signIn(t, bob).waiting(t, bob, role).GetId())
 	sample.signIn(t, ana).answers(t, approvalsOfRole{role}, id, "Approve")
 	sample.After(t, time.Hour)
 
 	// Aud reads the log: an auditor, who may do nothing else.
 	g := sample.signIn(t, aud)
 	ofRequest := "correlationId eq '" + id + "'"
-	until(t, "the end is logged", func() bool { return len(g.entries(t, ofRequest)) == 5 })
+	house.Until(t, "the end is logged", func() bool { return len(g.entries(t, ofRequest)) == 5 })
 	all := g.entries(t, ofRequest)
-	equal(t, "what happened", names(all), "Add member to role requested (PIM activation); "+
+	house.Equal(t, "what happened", names(all), "Add member to role requested (PIM activation); "+
 		"Add member to role approval requested (PIM activation); Add member to role request approved (PIM activation); "+
 		"Add member to role completed (PIM activation); Remove member from role (PIM activation expired)")
 	for _, e := range all {
-		equal(t, "service", value(e.GetLoggedByService()), "PIM")
-		equal(t, "category", value(e.GetCategory()), "RoleManagement")
-		equal(t, "result", value(e.GetResult()), models.SUCCESS_OPERATIONRESULT)
+		house.Equal(t, "service", house.Value(e.GetLoggedByService()), "PIM")
+		house.Equal(t, "category", house.Value(e.GetCategory()), "RoleManagement")
+		house.Equal(t, "result", house.Value(e.GetResult()), models.SUCCESS_OPERATIONRESULT)
 	}
 	asked, approved, expired := all[0], all[2], all[4]
-	equal(t, "who asked", value(asked.GetInitiatedBy().GetUser().GetUserPrincipalName()), bob.UserPrincipalName)
-	equal(t, "why", value(asked.GetResultReason()), "Ticket 4711")
-	equal(t, "who approved", value(approved.GetInitiatedBy().GetUser().GetId()), ana.ID)
-	equal(t, "who ended it", value(expired.GetInitiatedBy().GetApp().GetDisplayName()), "MS-PIM")
+	house.Equal(t, "who asked", house.Value(asked.GetInitiatedBy().GetUser().GetUserPrincipalName()), bob.UserPrincipalName)
+	house.Equal(t, "why", house.Value(asked.GetResultReason()), "Ticket 4711")
+	house.Equal(t, "who approved", house.Value(approved.GetInitiatedBy().GetUser().GetId()), ana.ID)
+	house.Equal(t, "who ended it", house.Value(expired.GetInitiatedBy().GetApp().GetDisplayName()), "MS-PIM")
 	var targets []string
 	for _, target := range asked.GetTargetResources() {
-		targets = append(targets, value(target.GetTypeEscaped())+" "+value(target.GetId()))
+		targets = append(targets, house.Value(target.GetTypeEscaped())+" "+house.Value(target.GetId()))
 	}
-	equal(t, "targets", strings.Join(rows(t, "targets", targets, 5)[:4], "; "),
+	house.Equal(t, "targets", strings.Join(house.Rows(t, "targets", targets, 5)[:4], "; "),
 		"Role "+role+"; Request "+id+"; User "+bob.ID+"; Directory "+sample.TenantID)
-	reason := slices.IndexFunc(asked.GetAdditionalDetails(), func(k models.KeyValueable) bool { return value(k.GetKey()) == "Justification" })
+	reason := slices.IndexFunc(asked.GetAdditionalDetails(), func(k models.KeyValueable) bool { return house.Value(k.GetKey()) == "Justification" })
 	if reason < 0 {
 		t.Error("the details do not say why")
 	}
-	one, err := g.AuditLogs().DirectoryAudits().ByDirectoryAuditId(value(asked.GetId())).Get(t.Context(), nil)
+	one, err := g.AuditLogs().DirectoryAudits().ByDirectoryAuditId(house.Value(asked.GetId())).Get(t.Context(), nil)
 	must(t, "read one entry", err)
-	equal(t, "name of one entry", value(one.GetActivityDisplayName()), value(asked.GetActivityDisplayName()))
+	house.Equal(t, "name of one entry", house.Value(one.GetActivityDisplayName()), house.Value(asked.GetActivityDisplayName()))
 }
 
 func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
@@ -104,7 +106,7 @@ func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
 	const requested, completed = "Add member to role requested (PIM activation)", "Add member to role completed (PIM activation)"
 	check := func(want string, filter ...string) {
 		t.Helper()
-		equal(t, "entries of "+strings.Join(filter, " and "), names(g.entries(t, filter...)), want)
+		house.Equal(t, "entries of "+strings.Join(filter, " and "), names(g.entries(t, filter...)), want)
 	}
 	check(requested+"; "+completed, about, byAlice, "category eq 'GroupManagement'", "loggedByService eq 'PIM'", "result eq 'success'")
 	check(requested, about, "result eq 'failure'")
@@ -120,12 +122,12 @@ func TestTheLogIsFilteredAndPagedThrough(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for i, e := range all {
-		seen[value(e.GetId())] = true
-		if i > 0 && value(e.GetActivityDateTime()).After(value(all[i-1].GetActivityDateTime())) {
+		seen[house.Value(e.GetId())] = true
+		if i > 0 && house.Value(e.GetActivityDateTime()).After(house.Value(all[i-1].GetActivityDateTime())) {
 			t.Errorf("entry %d is later than the one before it", i)
 		}
 	}
-	equal(t, "entries that are not the same", len(seen), len(all))
+	house.Equal(t, "entries that are not the same", len(seen), len(all))
 }
 
 func TestWhoIsNoReaderSeesNoLog(t *testing.T) {

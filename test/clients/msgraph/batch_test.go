@@ -7,13 +7,15 @@ import (
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // The SDK's batch: parts succeed and fail each for themselves.
 func TestABatch(t *testing.T) {
 	app, alice := sample.application(t), sample.Someone(t, "alice")
 	// What makes errors of parts is registered once for a program.
-	if err := core.RegisterError(core.BatchRequestErrorRegistryKey, errorFactories4xx); err != nil {
+	if err := core.RegisterError(core.BatchRequestErrorRegistryKey, errorFactories); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = core.DeRegisterError(core.BatchRequestErrorRegistryKey) }() // it is registered
@@ -25,7 +27,7 @@ func TestABatch(t *testing.T) {
 		must(t, "make a part", err)
 		item, err := batch.AddBatchRequestStep(*info)
 		must(t, "add a part", err)
-		return value(item.GetId())
+		return house.Value(item.GetId())
 	}
 	one := add(app.Users().ByUserId(alice.ID).ToGetRequestInformation(t.Context(), nil))
 	nobody := add(app.Users().ByUserId(unknownID).ToGetRequestInformation(t.Context(), nil))
@@ -34,16 +36,16 @@ func TestABatch(t *testing.T) {
 
 	got, err := batch.Send(t.Context(), app.adapter)
 	must(t, "send the batch", err)
-	rows(t, "parts of the answer", got.GetResponses(), 3)
-	equal(t, "status of the part that makes something", got.GetStatusCodes()[given], http.StatusCreated)
+	house.Rows(t, "parts of the answer", got.GetResponses(), 3)
+	house.Equal(t, "status of the part that makes something", got.GetStatusCodes()[given], http.StatusCreated)
 	user, err := core.GetBatchResponseById[models.Userable](got, one, models.CreateUserFromDiscriminatorValue)
 	must(t, "read a user in a batch", err)
-	equal(t, "the user", value(user.GetUserPrincipalName()), alice.UserPrincipalName)
+	house.Equal(t, "the user", house.Value(user.GetUserPrincipalName()), alice.UserPrincipalName)
 	made, err := core.GetBatchResponseById[models.UnifiedRoleEligibilityScheduleRequestable](
 		got, given, models.CreateUnifiedRoleEligibilityScheduleRequestFromDiscriminatorValue)
 	done(t, "make eligible in a batch", made, err, "Provisioned")
-	equal(t, "status of the part that finds nobody", got.GetStatusCodes()[nobody], http.StatusNotFound)
+	house.Equal(t, "status of the part that finds nobody", got.GetStatusCodes()[nobody], http.StatusNotFound)
 	_, err = core.GetBatchResponseById[models.Userable](got, nobody, models.CreateUserFromDiscriminatorValue)
-	contains(t, "the error of a part", explain(err), "Request_ResourceNotFound")
-	rows(t, "eligibilities after the batch", app.eligibilities(t, alice, role), 1)
+	house.Contains(t, "the error of a part", explain(err), "Request_ResourceNotFound")
+	house.Rows(t, "eligibilities after the batch", app.eligibilities(t, alice, role), 1)
 }

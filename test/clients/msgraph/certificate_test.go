@@ -16,6 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/microsoftgraph/msgraph-sdk-go/applications"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 func newCertificate(t *testing.T) (*x509.Certificate, *rsa.PrivateKey) {
@@ -75,14 +77,14 @@ func TestAnApplicationSignsInWithItsCertificate(t *testing.T) {
 	})
 	must(t, "read the application", err)
 	list := got.GetKeyCredentials()
-	if len(list) != 1 || value(list[0].GetDisplayName()) != "nightly job" || !list[0].GetEndDateTime().Equal(cert.NotAfter) {
+	if len(list) != 1 || house.Value(list[0].GetDisplayName()) != "nightly job" || !list[0].GetEndDateTime().Equal(cert.NotAfter) {
 		t.Fatalf("got %d certificates, want the one that was registered", len(list))
 	}
 
 	signedIn := sample.connect(t, sample.certificate(t, cert, key))
 	token := signedIn.token(t, "")
-	equal(t, "kind of the token", token.Kind, "app")
-	equal(t, "object of the token", token.Object, sample.Client.ObjectID)
+	house.Equal(t, "kind of the token", token.Kind, "app")
+	house.Equal(t, "object of the token", token.Object, sample.Client.ObjectID)
 	if id := signedIn.role(t, "Global Administrator"); id == "" {
 		t.Error("nothing can be read with the token")
 	}

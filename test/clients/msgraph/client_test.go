@@ -1,7 +1,6 @@
 package msgraph
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +96,7 @@ func (s server) signInWithMFA(t *testing.T, p *person) *graph {
 
 // token gets a token from the credential as the SDK does, with claims that it has to satisfy, and returns what it says.
 // Later calls of the SDK use the same token.
-func (g *graph) token(t *testing.T, claims string) tokenClaims {
+func (g *graph) token(t *testing.T, claims string) house.Claims {
 	t.Helper()
 	token, err := g.credential.GetToken(t.Context(), policy.TokenRequestOptions{
 		Scopes: sample.Scopes(), Claims: claims, EnableCAE: true,
@@ -105,44 +104,11 @@ func (g *graph) token(t *testing.T, claims string) tokenClaims {
 	if err != nil {
 		t.Fatalf("get a token: %v", err)
 	}
-	return readToken(t, token.Token)
+	return house.ReadToken(t, token.Token)
 }
 
-// tokenClaims are the parts of an access token that clients look at.
-type tokenClaims struct {
-	Object  string   `json:"oid"`
-	Tenant  string   `json:"tid"`
-	Kind    string   `json:"idtyp"`
-	Account string   `json:"upn"`
-	Methods []string `json:"amr"`
-	// Groups are those that the person was in when the token was made.
-	Groups []string `json:"groups"`
-	// Contexts is a list or, for one value, a text.
-	Contexts any `json:"acrs"`
-}
-
-func readToken(t *testing.T, token string) tokenClaims {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("the access token is no JWT: it has %d parts", len(parts))
-	}
-	body, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatalf("the access token: %v", err)
-	}
-	var c tokenClaims
-	if err := json.Unmarshal(body, &c); err != nil {
-		t.Fatalf("the access token: %v", err)
-	}
-	return c
-}
-
-// errorFactories make the SDK's error of a failed answer, as its own calls do.
-var errorFactories = abstractions.ErrorMappings{"XXX": odataerrors.CreateODataErrorFromDiscriminatorValue}
-
-// errorFactories4xx are the same for batches, which know ranges of statuses only.
-var errorFactories4xx = abstractions.ErrorMappings{
+// errorFactories make the SDK's error of a failed answer, as its own calls do. Batches know ranges of statuses only.
+var errorFactories = abstractions.ErrorMappings{
 	"4XX": odataerrors.CreateODataErrorFromDiscriminatorValue, "5XX": odataerrors.CreateODataErrorFromDiscriminatorValue,
 }
 
@@ -202,7 +168,7 @@ func refused(t *testing.T, what string, err error, status int, code string) refu
 	}
 	r := refusal{status: e.GetStatusCode()}
 	if inner := e.GetErrorEscaped(); inner != nil {
-		r.code, r.message = value(inner.GetCode()), value(inner.GetMessage())
+		r.code, r.message = house.Value(inner.GetCode()), house.Value(inner.GetMessage())
 	}
 	if h := e.GetResponseHeaders(); h != nil {
 		r.wwwAuthenticate = strings.Join(h.Get("WWW-Authenticate"), "\n")
@@ -221,16 +187,7 @@ func explain(err error) string {
 	}
 	code := ""
 	if inner := e.GetErrorEscaped(); inner != nil {
-		code = value(inner.GetCode())
+		code = house.Value(inner.GetCode())
 	}
 	return fmt.Sprintf("%d %s: %v", e.GetStatusCode(), code, err)
-}
-
-// value is what a pointer of the SDK's models points to; nil: the zero value.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
 }

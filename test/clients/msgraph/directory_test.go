@@ -7,6 +7,8 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"portcullis/test/clients/house"
 )
 
 func TestTheDirectoryIsRead(t *testing.T) {
@@ -19,26 +21,26 @@ func TestTheDirectoryIsRead(t *testing.T) {
 		QueryParameters: &users.UsersRequestBuilderGetQueryParameters{Filter: new("userPrincipalName eq '" + alice.UserPrincipalName + "'")},
 	})
 	must(t, "find a user", err)
-	equal(t, "the user found", value(rows(t, "users found", got.GetValue(), 1)[0].GetId()), alice.ID)
+	house.Equal(t, "the user found", house.Value(house.Rows(t, "users found", got.GetValue(), 1)[0].GetId()), alice.ID)
 	user, err := app.Users().ByUserId(alice.UserPrincipalName).Get(t.Context(), nil)
 	must(t, "read a user by name", err)
-	equal(t, "name of the user", value(user.GetDisplayName()), alice.DisplayName)
+	house.Equal(t, "name of the user", house.Value(user.GetDisplayName()), alice.DisplayName)
 	manager, err := app.Users().ByUserId(alice.ID).Manager().Get(t.Context(), nil)
 	must(t, "read the manager", err)
-	equal(t, "the manager", value(manager.GetId()), mia.ID)
+	house.Equal(t, "the manager", house.Value(manager.GetId()), mia.ID)
 
 	found, err := app.Groups().Get(t.Context(), &groups.GroupsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Filter: new("startswith(displayName,'Payroll')")},
 	})
 	must(t, "find a group", err)
-	group := rows(t, "groups found", found.GetValue(), 1)[0]
-	equal(t, "the group found", value(group.GetId()), sample.Groups["payroll-approvers"].ID)
-	members, err := app.Groups().ByGroupId(value(group.GetId())).Members().Get(t.Context(), nil)
+	group := house.Rows(t, "groups found", found.GetValue(), 1)[0]
+	house.Equal(t, "the group found", house.Value(group.GetId()), sample.Groups["payroll-approvers"].ID)
+	members, err := app.Groups().ByGroupId(house.Value(group.GetId())).Members().Get(t.Context(), nil)
 	must(t, "list members", err)
 	ana, isThere := sample.Someone(t, "ana"), false
 	for _, m := range members.GetValue() {
 		u, ok := m.(models.Userable)
-		isThere = isThere || ok && value(u.GetId()) == ana.ID && value(u.GetDisplayName()) == ana.DisplayName
+		isThere = isThere || ok && house.Value(u.GetId()) == ana.ID && house.Value(u.GetDisplayName()) == ana.DisplayName
 	}
 	if !isThere {
 		t.Error("Ana is not among the members of the group")
@@ -48,7 +50,7 @@ func TestTheDirectoryIsRead(t *testing.T) {
 	isThere = false
 	for _, o := range above.GetValue() {
 		g, ok := o.(models.Groupable)
-		isThere = isThere || ok && value(g.GetId()) == value(group.GetId())
+		isThere = isThere || ok && house.Value(g.GetId()) == house.Value(group.GetId())
 	}
 	if !isThere {
 		t.Error("the group is not among those that Ana is a member of")
@@ -61,14 +63,14 @@ func TestTheOtherSetsAreRead(t *testing.T) {
 	directory := app.RoleManagement().Directory()
 	units, err := app.Directory().AdministrativeUnits().Get(ctx, nil)
 	unit := listed(t, "administrative units", units, err)[0]
-	members, err := app.Directory().AdministrativeUnits().ByAdministrativeUnitId(value(unit.GetId())).Members().Get(ctx, nil)
+	members, err := app.Directory().AdministrativeUnits().ByAdministrativeUnitId(house.Value(unit.GetId())).Members().Get(ctx, nil)
 	listed(t, "members of an administrative unit", members, err)
 	principals, err := app.ServicePrincipals().Get(ctx, nil)
 	listed(t, "service principals", principals, err)
 	organization, err := app.Organization().Get(ctx, nil)
-	equal(t, "id of the organization", value(listed(t, "organization", organization, err)[0].GetId()), sample.TenantID)
+	house.Equal(t, "id of the organization", house.Value(listed(t, "organization", organization, err)[0].GetId()), sample.TenantID)
 	domains, err := app.Domains().Get(ctx, nil)
-	equal(t, "name of the domain", value(listed(t, "domains", domains, err)[0].GetId()), sample.Domain)
+	house.Equal(t, "name of the domain", house.Value(listed(t, "domains", domains, err)[0].GetId()), sample.Domain)
 	roles, err := app.DirectoryRoles().Get(ctx, nil)
 	listed(t, "directory roles", roles, err)
 	templates, err := app.DirectoryRoleTemplates().Get(ctx, nil)
@@ -105,19 +107,19 @@ func TestRequestsAreReadAndCounted(t *testing.T) {
 		Filter: filterOf(alice, role), Orderby: []string{"createdDateTime desc"}, Expand: []string{"targetSchedule", "principal", "roleDefinition"},
 	}})
 	must(t, "list requests for eligibilities", err)
-	last := rows(t, "requests for eligibilities", requests.GetValue(), 1)[0]
+	last := house.Rows(t, "requests for eligibilities", requests.GetValue(), 1)[0]
 	if last.GetTargetSchedule() == nil || last.GetPrincipal() == nil || last.GetRoleDefinition() == nil {
 		t.Fatal("the request lacks what was to be expanded")
 	}
-	equal(t, "schedule of the request", value(last.GetTargetSchedule().GetId()), id)
-	equal(t, "what made the schedule", value(last.GetTargetSchedule().GetCreatedUsing()), id)
-	principal, err := directory.RoleEligibilityScheduleRequests().ByUnifiedRoleEligibilityScheduleRequestId(value(last.GetId())).Principal().Get(ctx, nil)
+	house.Equal(t, "schedule of the request", house.Value(last.GetTargetSchedule().GetId()), id)
+	house.Equal(t, "what made the schedule", house.Value(last.GetTargetSchedule().GetCreatedUsing()), id)
+	principal, err := directory.RoleEligibilityScheduleRequests().ByUnifiedRoleEligibilityScheduleRequestId(house.Value(last.GetId())).Principal().Get(ctx, nil)
 	must(t, "the principal of a request", err)
-	equal(t, "the principal of a request", value(principal.GetId()), alice.ID)
+	house.Equal(t, "the principal of a request", house.Value(principal.GetId()), alice.ID)
 	count, err := directory.RoleEligibilitySchedules().Count().Get(ctx, nil)
 	must(t, "count schedules of eligibilities", err)
-	if value(count) < 39 {
-		t.Errorf("schedules of eligibilities: got a count of %d, want what the sample gives at least", value(count))
+	if house.Value(count) < 39 {
+		t.Errorf("schedules of eligibilities: got a count of %d, want what the sample gives at least", house.Value(count))
 	}
 }
 
@@ -132,5 +134,5 @@ func TestUsersAreSearched(t *testing.T) {
 		},
 	})
 	must(t, "search users", err)
-	equal(t, "the user found", value(rows(t, "users found", found.GetValue(), 1)[0].GetId()), alice.ID)
+	house.Equal(t, "the user found", house.Value(house.Rows(t, "users found", found.GetValue(), 1)[0].GetId()), alice.ID)
 }

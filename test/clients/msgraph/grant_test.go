@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"portcullis/test/clients/house"
 )
 
 func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
@@ -22,11 +24,11 @@ func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
 	extended, err := app.eligibility(t, ask{action: adminExtend, principal: bob.ID, role: role, duration: "P20D", justification: "Agreed"})
 	done(t, "extend", extended, err, "Provisioned")
 	asked, err = app.RoleManagement().Directory().RoleEligibilityScheduleRequests().
-		ByUnifiedRoleEligibilityScheduleRequestId(value(asked.GetId())).Get(t.Context(), nil)
+		ByUnifiedRoleEligibilityScheduleRequestId(house.Value(asked.GetId())).Get(t.Context(), nil)
 	done(t, "the person's own request", asked, err, "Provisioned")
-	row := rows(t, "eligibilities after the extension", app.eligibilities(t, bob, role), 1)[0]
-	equal(t, "schedule after the extension", value(row.GetRoleEligibilityScheduleId()), value(extended.GetId()))
-	if value(extended.GetId()) == first {
+	row := house.Rows(t, "eligibilities after the extension", app.eligibilities(t, bob, role), 1)[0]
+	house.Equal(t, "schedule after the extension", house.Value(row.GetRoleEligibilityScheduleId()), house.Value(extended.GetId()))
+	if house.Value(extended.GetId()) == first {
 		t.Error("the extension kept the schedule's id")
 	}
 	if held := lasts(row); held < 20*24*time.Hour {
@@ -39,14 +41,14 @@ func TestAnEligibilityIsExtendedAndRemoved(t *testing.T) {
 	sample.After(t, 6*time.Minute)
 	removed, err := app.eligibility(t, ask{action: adminRemove, principal: bob.ID, role: role})
 	done(t, "remove", removed, err, "Revoked")
-	equal(t, "target of the removal", value(removed.GetTargetScheduleId()), "")
-	rows(t, "eligibilities after the removal", app.eligibilities(t, bob, role), 0)
-	rows(t, "active assignments after the removal", app.holds(t, bob, role), 0)
+	house.Equal(t, "target of the removal", house.Value(removed.GetTargetScheduleId()), "")
+	house.Rows(t, "eligibilities after the removal", app.eligibilities(t, bob, role), 0)
+	house.Rows(t, "active assignments after the removal", app.holds(t, bob, role), 0)
 	_, err = app.eligibility(t, ask{action: adminRemove, principal: bob.ID, role: role})
 	refused(t, "remove again", err, http.StatusBadRequest, "RoleAssignmentDoesNotExist")
 	_, err = asBob.assignment(t, activates(bob, role))
 	r := refused(t, "activate after the removal", err, http.StatusBadRequest, policyFailed)
-	contains(t, "the message", r.message, "EligibilityRule")
+	house.Contains(t, "the message", r.message, "EligibilityRule")
 }
 
 func TestAnActiveAssignmentIsGivenAndTaken(t *testing.T) {
@@ -55,15 +57,15 @@ func TestAnActiveAssignmentIsGivenAndTaken(t *testing.T) {
 	asked := ask{action: adminAssign, principal: alice.ID, role: role, duration: "P7D"}
 	_, err := app.assignment(t, asked)
 	r := refused(t, "assign without a reason", err, http.StatusBadRequest, policyFailed)
-	contains(t, "the message", r.message, "JustificationRule")
+	house.Contains(t, "the message", r.message, "JustificationRule")
 	asked.justification = "Stands in for a colleague"
 	got, err := app.assignment(t, asked)
 	done(t, "assign", got, err, "Provisioned")
-	if by := got.GetCreatedBy(); by == nil || by.GetApplication() == nil || value(by.GetApplication().GetId()) != sample.Client.ObjectID {
+	if by := got.GetCreatedBy(); by == nil || by.GetApplication() == nil || house.Value(by.GetApplication().GetId()) != sample.Client.ObjectID {
 		t.Error("the request does not say which application made it")
 	}
-	row := rows(t, "active assignments", app.holds(t, alice, role, "principal", "roleDefinition"), 1)[0]
-	equal(t, "how it is held", value(row.GetAssignmentType()), "Assigned")
+	row := house.Rows(t, "active assignments", app.holds(t, alice, role, "principal", "roleDefinition"), 1)[0]
+	house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), "Assigned")
 
 	removal := ask{action: adminRemove, principal: alice.ID, role: role}
 	_, err = app.assignment(t, removal)
@@ -71,7 +73,7 @@ func TestAnActiveAssignmentIsGivenAndTaken(t *testing.T) {
 	sample.After(t, 6*time.Minute)
 	got, err = app.assignment(t, removal)
 	done(t, "remove", got, err, "Revoked")
-	rows(t, "active assignments after the removal", app.holds(t, alice, role), 0)
+	house.Rows(t, "active assignments after the removal", app.holds(t, alice, role), 0)
 }
 
 func TestOnlyAdministratorsMakeEligible(t *testing.T) {
@@ -82,7 +84,7 @@ func TestOnlyAdministratorsMakeEligible(t *testing.T) {
 	refused(t, "make oneself eligible", err, http.StatusForbidden, "Authorization_RequestDenied")
 	got, err := asPat.eligibility(t, a)
 	done(t, "make eligible", got, err, "Provisioned")
-	equal(t, "creator", creator(got), pat.ID)
+	house.Equal(t, "creator", creator(got), pat.ID)
 }
 
 // Dan is eligible through the service desk, which is also one of the operators: two roles by two ways.
@@ -95,11 +97,11 @@ func TestAMemberOfAnEligibleGroupActivates(t *testing.T) {
 		})
 	must(t, "list one's eligibilities by groups", err)
 	var role, schedule string
-	for _, row := range rows(t, "one's eligibilities by groups", got.GetValue(), 2) {
-		equal(t, "member type", value(row.GetMemberType()), "Group")
-		equal(t, "principal", value(row.GetPrincipalId()), dan.ID)
-		if value(row.GetRoleDefinition().GetDisplayName()) == "User Administrator" {
-			role, schedule = value(row.GetRoleDefinitionId()), value(row.GetRoleEligibilityScheduleId())
+	for _, row := range house.Rows(t, "one's eligibilities by groups", got.GetValue(), 2) {
+		house.Equal(t, "member type", house.Value(row.GetMemberType()), "Group")
+		house.Equal(t, "principal", house.Value(row.GetPrincipalId()), dan.ID)
+		if house.Value(row.GetRoleDefinition().GetDisplayName()) == "User Administrator" {
+			role, schedule = house.Value(row.GetRoleDefinitionId()), house.Value(row.GetRoleEligibilityScheduleId())
 		}
 	}
 	activated, err := g.assignment(t, activates(dan, role))
@@ -115,8 +117,8 @@ func TestARequestIsOnlyValidated(t *testing.T) {
 	r.SetIsValidationOnly(new(true))
 	got, err := app.RoleManagement().Directory().RoleEligibilityScheduleRequests().Post(t.Context(), r, nil)
 	done(t, "validate", got, err, "Granted")
-	equal(t, "only validated", value(got.GetIsValidationOnly()), true)
-	rows(t, "eligibilities", app.eligibilities(t, alice, role), 0)
+	house.Equal(t, "only validated", house.Value(got.GetIsValidationOnly()), true)
+	house.Rows(t, "eligibilities", app.eligibilities(t, alice, role), 0)
 	_, err = app.assignment(t, ask{action: adminRemove, principal: alice.ID, role: role})
 	refused(t, "remove what is not there", err, http.StatusBadRequest, "RoleAssignmentDoesNotExist")
 }

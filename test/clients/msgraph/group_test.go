@@ -8,6 +8,8 @@ import (
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"portcullis/test/clients/house"
 )
 
 // isMember tells whether a person is a member of a group, by every way that tells.
@@ -24,7 +26,7 @@ func (g *graph) isMember(t *testing.T, p *person, group string) bool {
 	above, err := g.Users().ByUserId(p.ID).TransitiveMemberOf().GraphGroup().Get(t.Context(), nil)
 	must(t, "list transitive groups", err)
 	for _, o := range above.GetValue() {
-		said["transitiveMemberOf"] = said["transitiveMemberOf"] || value(o.GetId()) == group
+		said["transitiveMemberOf"] = said["transitiveMemberOf"] || house.Value(o.GetId()) == group
 	}
 	body := users.NewItemCheckMemberGroupsPostRequestBody()
 	body.SetGroupIds([]string{group})
@@ -47,18 +49,18 @@ func TestAPersonActivatesAMembership(t *testing.T) {
 	schedule := app.opens(t, alice, group, asMember)
 	g := sample.signIn(t, alice)
 	g.seesEligibility(t, schedule, group)
-	equal(t, "a member before", app.isMember(t, alice, group), false)
+	house.Equal(t, "a member before", app.isMember(t, alice, group), false)
 
 	without := joins(alice, group)
 	without.justification = ""
 	_, err := g.membership(t, without)
 	r := refused(t, "activate without a reason", err, http.StatusBadRequest, policyFailed)
-	contains(t, "the message", r.message, "JustificationRule")
+	house.Contains(t, "the message", r.message, "JustificationRule")
 	got, err := g.membership(t, joins(alice, group))
 	done(t, "activate", got, err, "Provisioned")
-	equal(t, "target schedule", value(got.GetTargetScheduleId()), group+"_member_"+value(got.GetId()))
-	g.seesMembership(t, group, value(got.GetTargetScheduleId()), schedule)
-	equal(t, "a member while it runs", app.isMember(t, alice, group), true)
+	house.Equal(t, "target schedule", house.Value(got.GetTargetScheduleId()), group+"_member_"+house.Value(got.GetId()))
+	g.seesMembership(t, group, house.Value(got.GetTargetScheduleId()), schedule)
+	house.Equal(t, "a member while it runs", app.isMember(t, alice, group), true)
 	_, err = g.membership(t, joins(alice, group))
 	refused(t, "activate twice", err, http.StatusBadRequest, "RoleAssignmentExists")
 
@@ -68,13 +70,13 @@ func TestAPersonActivatesAMembership(t *testing.T) {
 	sample.After(t, 6*time.Minute)
 	got, err = g.membership(t, leaves)
 	done(t, "deactivate", got, err, "Revoked")
-	equal(t, "a member after the end by hand", app.isMember(t, alice, group), false)
+	house.Equal(t, "a member after the end by hand", app.isMember(t, alice, group), false)
 
 	got, err = g.membership(t, joins(alice, group))
 	done(t, "activate again", got, err, "Provisioned")
-	equal(t, "a member again", app.isMember(t, alice, group), true)
+	house.Equal(t, "a member again", app.isMember(t, alice, group), true)
 	sample.After(t, time.Hour)
-	equal(t, "a member after an hour", app.isMember(t, alice, group), false)
+	house.Equal(t, "a member after an hour", app.isMember(t, alice, group), false)
 }
 
 // seesEligibility checks that a person sees what they are eligible for.
@@ -85,14 +87,14 @@ func (g *graph) seesEligibility(t *testing.T, schedule, group string) {
 			Filter: new("groupId eq '" + group + "'"), Expand: []string{"group", "principal"},
 		}})
 	must(t, "list one's own eligibilities", err)
-	row := rows(t, "one's own eligibilities", got.GetValue(), 1)[0]
-	equal(t, "schedule", value(row.GetId()), schedule)
-	equal(t, "group", value(row.GetGroup().GetId()), group)
-	equal(t, "side", value(row.GetAccessId()), asMember)
-	equal(t, "member type", value(row.GetMemberType()), models.DIRECT_PRIVILEGEDACCESSGROUPMEMBERTYPE)
+	row := house.Rows(t, "one's own eligibilities", got.GetValue(), 1)[0]
+	house.Equal(t, "schedule", house.Value(row.GetId()), schedule)
+	house.Equal(t, "group", house.Value(row.GetGroup().GetId()), group)
+	house.Equal(t, "side", house.Value(row.GetAccessId()), asMember)
+	house.Equal(t, "member type", house.Value(row.GetMemberType()), models.DIRECT_PRIVILEGEDACCESSGROUPMEMBERTYPE)
 	one, err := g.pimForGroups().EligibilitySchedules().ByPrivilegedAccessGroupEligibilityScheduleId(schedule).Get(t.Context(), nil)
 	must(t, "read one's own eligibility", err)
-	equal(t, "schedule by its id", value(one.GetId()), schedule)
+	house.Equal(t, "schedule by its id", house.Value(one.GetId()), schedule)
 }
 
 // seesMembership checks that a person sees their own activation and what it rests on.
@@ -103,13 +105,13 @@ func (g *graph) seesMembership(t *testing.T, group, schedule, eligibility string
 			Filter: new("groupId eq '" + group + "'"), Expand: []string{"activatedUsing", "group"},
 		}})
 	must(t, "list one's own memberships", err)
-	row := rows(t, "one's own memberships", got.GetValue(), 1)[0]
-	equal(t, "schedule", value(row.GetAssignmentScheduleId()), schedule)
-	equal(t, "how it is held", value(row.GetAssignmentType()), models.ACTIVATED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
+	row := house.Rows(t, "one's own memberships", got.GetValue(), 1)[0]
+	house.Equal(t, "schedule", house.Value(row.GetAssignmentScheduleId()), schedule)
+	house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), models.ACTIVATED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
 	if using := row.GetActivatedUsing(); using == nil {
 		t.Error("activatedUsing was not expanded")
 	} else {
-		equal(t, "what the activation rests on", value(using.GetEligibilityScheduleId()), eligibility)
+		house.Equal(t, "what the activation rests on", house.Value(using.GetEligibilityScheduleId()), eligibility)
 	}
 	if held := lasts(row); held != time.Hour {
 		t.Errorf("the membership lasts %s, want 1h", held)
@@ -129,19 +131,19 @@ func TestAnActivatedMembershipCarriesTheGroupsRoles(t *testing.T) {
 	app.opens(t, bob, group, asMember)
 
 	g := sample.signIn(t, bob)
-	rows(t, "roles before", g.ownRoles(t, role), 0)
+	house.Rows(t, "roles before", g.ownRoles(t, role), 0)
 	_, err = g.AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	refused(t, "read the log before", err, http.StatusForbidden, "Authentication_RequestFromUnsupportedUserRole")
 	got, err := g.membership(t, joins(bob, group))
 	done(t, "activate", got, err, "Provisioned")
-	row := rows(t, "roles of the member", g.ownRoles(t, role), 1)[0]
-	equal(t, "member type", value(row.GetMemberType()), "Group")
-	equal(t, "principal", value(row.GetPrincipalId()), bob.ID)
+	row := house.Rows(t, "roles of the member", g.ownRoles(t, role), 1)[0]
+	house.Equal(t, "member type", house.Value(row.GetMemberType()), "Group")
+	house.Equal(t, "principal", house.Value(row.GetPrincipalId()), bob.ID)
 	_, err = g.AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	must(t, "read the log as a member", err)
 
 	sample.After(t, time.Hour)
-	rows(t, "roles afterwards", g.ownRoles(t, role), 0)
+	house.Rows(t, "roles afterwards", g.ownRoles(t, role), 0)
 	_, err = g.AuditLogs().DirectoryAudits().Get(t.Context(), nil)
 	refused(t, "read the log afterwards", err, http.StatusForbidden, "Authentication_RequestFromUnsupportedUserRole")
 }
@@ -170,13 +172,13 @@ func TestAnActivatedOwnerAdministersTheGroup(t *testing.T) {
 	own.side = asOwner
 	got, err := g.membership(t, own)
 	done(t, "activate the ownership", got, err, "Provisioned")
-	equal(t, "owners", text(t, app.owners(t, group)), text(t, []string{mia.ID}))
-	rows(t, "members", app.members(t, group), 0)
+	house.Equal(t, "owners", text(t, app.owners(t, group)), text(t, []string{mia.ID}))
+	house.Rows(t, "members", app.members(t, group), 0)
 	given, err := g.groupEligibility(t, a)
 	done(t, "make eligible as an owner", given, err, "Provisioned")
-	equal(t, "creator", creator(given), mia.ID)
+	house.Equal(t, "creator", creator(given), mia.ID)
 	sample.After(t, time.Hour)
-	rows(t, "owners afterwards", app.owners(t, group), 0)
+	house.Rows(t, "owners afterwards", app.owners(t, group), 0)
 	a.action = groupRemove
 	_, err = g.groupEligibility(t, a)
 	refused(t, "remove afterwards", err, http.StatusForbidden, "Authorization_RequestDenied")
@@ -190,38 +192,38 @@ func TestMembershipsAreGivenChangedAndTaken(t *testing.T) {
 	changes := joining{action: groupUpdate, principal: bob.ID, group: group, side: asMember, duration: "P60D", justification: "Longer"}
 	changed, err := app.groupEligibility(t, changes)
 	done(t, "change the eligibility", changed, err, "Provisioned")
-	if value(changed.GetTargetScheduleId()) == first {
+	if house.Value(changed.GetTargetScheduleId()) == first {
 		t.Error("the change kept the schedule's id")
 	}
 	_, err = app.pimForGroups().EligibilitySchedules().ByPrivilegedAccessGroupEligibilityScheduleId(first).Get(t.Context(), nil)
 	refused(t, "read the old schedule", err, http.StatusNotFound, "Request_ResourceNotFound")
 	asked, err := app.pimForGroups().EligibilityScheduleRequests().Get(t.Context(), &groupRequestConfig{QueryParameters: &groupRequestQuery{
-		Filter: new("groupId eq '" + group + "' and targetScheduleId eq '" + value(changed.GetTargetScheduleId()) + "'"),
+		Filter: new("groupId eq '" + group + "' and targetScheduleId eq '" + house.Value(changed.GetTargetScheduleId()) + "'"),
 		Expand: []string{"targetSchedule", "group"},
 	}})
 	must(t, "list requests", err)
-	last := rows(t, "requests of the schedule", asked.GetValue(), 1)[0]
-	equal(t, "reason", value(last.GetJustification()), "Longer")
-	equal(t, "schedule of the request", value(last.GetTargetSchedule().GetId()), value(changed.GetTargetScheduleId()))
+	last := house.Rows(t, "requests of the schedule", asked.GetValue(), 1)[0]
+	house.Equal(t, "reason", house.Value(last.GetJustification()), "Longer")
+	house.Equal(t, "schedule of the request", house.Value(last.GetTargetSchedule().GetId()), house.Value(changed.GetTargetScheduleId()))
 
 	gives := joining{action: groupAssign, principal: dan.ID, group: group, side: asMember, duration: "P7D", justification: "Stands in"}
 	given, err := app.membership(t, gives)
 	done(t, "give a membership", given, err, "Provisioned")
-	row := rows(t, "memberships", app.memberships(t, group), 1)[0]
-	equal(t, "how it is held", value(row.GetAssignmentType()), models.ASSIGNED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
-	equal(t, "whose it is", value(row.GetPrincipal().GetId()), dan.ID)
-	equal(t, "a member", app.isMember(t, dan, group), true)
+	row := house.Rows(t, "memberships", app.memberships(t, group), 1)[0]
+	house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), models.ASSIGNED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
+	house.Equal(t, "whose it is", house.Value(row.GetPrincipal().GetId()), dan.ID)
+	house.Equal(t, "a member", app.isMember(t, dan, group), true)
 	sample.After(t, 6*time.Minute)
 	taken, err := app.membership(t, joining{action: groupRemove, principal: dan.ID, group: group, side: asMember})
 	done(t, "take the membership", taken, err, "Revoked")
-	rows(t, "memberships afterwards", app.memberships(t, group), 0)
+	house.Rows(t, "memberships afterwards", app.memberships(t, group), 0)
 	removed, err := app.groupEligibility(t, joining{action: groupRemove, principal: bob.ID, group: group, side: asMember})
 	done(t, "remove the eligibility", removed, err, "Revoked")
 	left, err := app.pimForGroups().EligibilityScheduleInstances().Get(t.Context(), &groupEligibilityConfig{
 		QueryParameters: &groupEligibilityQuery{Filter: new("groupId eq '" + group + "'")},
 	})
 	must(t, "list eligibilities", err)
-	rows(t, "eligibilities afterwards", left.GetValue(), 0)
+	house.Rows(t, "eligibilities afterwards", left.GetValue(), 0)
 }
 
 // Members made outside PIM are members without a request and without an end.
@@ -229,16 +231,16 @@ func TestMembersMadeOutsidePIM(t *testing.T) {
 	app, owen := sample.application(t), sample.Someone(t, "owen")
 	var sides []models.PrivilegedAccessGroupRelationships
 	for _, row := range app.memberships(t, sample.Groups["data-stewards"].ID) {
-		if value(row.GetPrincipalId()) != owen.ID {
+		if house.Value(row.GetPrincipalId()) != owen.ID {
 			continue
 		}
-		sides = append(sides, value(row.GetAccessId()))
-		equal(t, "how it is held", value(row.GetAssignmentType()), models.ASSIGNED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
+		sides = append(sides, house.Value(row.GetAccessId()))
+		house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), models.ASSIGNED_PRIVILEGEDACCESSGROUPASSIGNMENTTYPE)
 		if row.GetEndDateTime() != nil {
 			t.Errorf("a membership made outside PIM ends at %s", row.GetEndDateTime())
 		}
 	}
-	rows(t, "sides of the group that Owen is on", sides, 2)
+	house.Rows(t, "sides of the group that Owen is on", sides, 2)
 	_, err := app.pimForGroups().AssignmentScheduleInstances().Get(t.Context(), nil)
 	refused(t, "list every membership", err, http.StatusBadRequest, "InvalidFilter")
 }

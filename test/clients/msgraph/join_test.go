@@ -6,6 +6,8 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/identitygovernance"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // The sides of a group.
@@ -106,8 +108,8 @@ func (g *graph) opens(t *testing.T, p *person, group string, side models.Privile
 		action: groupAssign, principal: p.ID, group: group, side: side, duration: "P30D", justification: "Joins the project",
 	})
 	done(t, "make "+p.UserPrincipalName+" eligible for the group", got, err, "Provisioned")
-	equal(t, "target schedule", value(got.GetTargetScheduleId()), group+"_"+side.String()+"_"+value(got.GetId()))
-	return value(got.GetTargetScheduleId())
+	house.Equal(t, "target schedule", house.Value(got.GetTargetScheduleId()), group+"_"+side.String()+"_"+house.Value(got.GetId()))
+	return house.Value(got.GetTargetScheduleId())
 }
 
 // makeGroup makes a security group with a name of its own, after what was said of it.
@@ -123,7 +125,7 @@ func (g *graph) makeGroup(t *testing.T, name string, say ...func(*models.Group))
 	}
 	got, err := g.Groups().Post(t.Context(), group, nil)
 	must(t, "make the group "+name, err)
-	return value(got.GetId())
+	return house.Value(got.GetId())
 }
 
 // with binds members and owners to a group that is being made.
@@ -180,7 +182,7 @@ func (g *graph) owners(t *testing.T, group string) []string {
 func ids(objects []models.DirectoryObjectable) []string {
 	var out []string
 	for _, o := range objects {
-		out = append(out, value(o.GetId()))
+		out = append(out, house.Value(o.GetId()))
 	}
 	return out
 }

@@ -9,6 +9,8 @@ import (
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"portcullis/test/clients/house"
 )
 
 // people lists everybody in the directory, page by page.
@@ -56,7 +58,7 @@ func TestPagingThroughManyInstances(t *testing.T) {
 		role := app.role(t, name)
 		made[role] = true
 		for _, u := range everybody {
-			asks = append(asks, ask{action: adminAssign, principal: value(u.GetId()), role: role, duration: "P90D"})
+			asks = append(asks, ask{action: adminAssign, principal: house.Value(u.GetId()), role: role, duration: "P90D"})
 		}
 	}
 	if len(asks) < instances {
@@ -76,22 +78,22 @@ func TestPagingThroughManyInstances(t *testing.T) {
 	seen, ours := map[string]bool{}, 0
 	must(t, "page through instances", pages.Iterate(t.Context(), func(row eligibilityRow) bool {
 		// A member of an eligible group has the id of its own row, so ids are told apart by the schedule behind them too.
-		id := value(row.GetId()) + " " + value(row.GetRoleEligibilityScheduleId())
+		id := house.Value(row.GetId()) + " " + house.Value(row.GetRoleEligibilityScheduleId())
 		if seen[id] {
 			t.Errorf("instance %s came twice", id)
 		}
 		seen[id] = true
-		if made[value(row.GetRoleDefinitionId())] {
+		if made[house.Value(row.GetRoleDefinitionId())] {
 			ours++
-			if value(row.GetPrincipal().GetId()) != value(row.GetPrincipalId()) || value(row.GetRoleDefinition().GetId()) != value(row.GetRoleDefinitionId()) {
+			if house.Value(row.GetPrincipal().GetId()) != house.Value(row.GetPrincipalId()) || house.Value(row.GetRoleDefinition().GetId()) != house.Value(row.GetRoleDefinitionId()) {
 				t.Errorf("instance %s has somebody else's principal or role expanded", id)
 			}
 		}
 		return true
 	}))
 	t.Logf("read %d instances, expanded, in %s", len(seen), time.Since(began).Round(time.Millisecond))
-	equal(t, "instances that were made", ours, instances)
-	equal(t, "instances in all, as counted by the server", value(first.GetOdataCount()), int64(len(seen)))
+	house.Equal(t, "instances that were made", ours, instances)
+	house.Equal(t, "instances in all, as counted by the server", house.Value(first.GetOdataCount()), int64(len(seen)))
 }
 
 // makeAll asks for eligibilities, many at once.
@@ -106,8 +108,8 @@ func makeAll(t *testing.T, app *graph, asks []ask) {
 			for a := range todo {
 				if failed == nil {
 					got, err := app.eligibility(t, a)
-					if err == nil && value(got.GetStatus()) != "Provisioned" {
-						err = errors.New("status " + value(got.GetStatus()))
+					if err == nil && house.Value(got.GetStatus()) != "Provisioned" {
+						err = errors.New("status " + house.Value(got.GetStatus()))
 					}
 					failed = err
 				}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // A changed rule is read back as it was sent, in its own type; the other sixteen stay; the next request meets it.
@@ -21,11 +23,11 @@ func TestARuleIsChanged(t *testing.T) {
 	app.ruled(t, role, rule)
 
 	policy := app.policy(t, role)
-	rows(t, "rules of the policy", policy.GetRules(), 17)
+	house.Rows(t, "rules of the policy", policy.GetRules(), 17)
 	if policy.GetLastModifiedDateTime() == nil {
 		t.Error("the policy does not say when it was changed")
 	}
-	item := app.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(value(policy.GetId())).Rules().
+	item := app.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(house.Value(policy.GetId())).Rules().
 		ByUnifiedRoleManagementPolicyRuleId("Expiration_EndUser_Assignment")
 	got, err := item.Get(t.Context(), nil)
 	must(t, "read the rule back", err)
@@ -33,17 +35,17 @@ func TestARuleIsChanged(t *testing.T) {
 	if !ok {
 		t.Fatalf("the rule: got %T, want an expiration rule", got)
 	}
-	equal(t, "maximum duration", changed.GetMaximumDuration().String(), "PT2H")
-	equal(t, "expiration required", value(changed.GetIsExpirationRequired()), true)
-	equal(t, "caller of the rule", value(changed.GetTarget().GetCaller()), "EndUser")
-	equal(t, "level of the rule", value(changed.GetTarget().GetLevel()), "Assignment")
+	house.Equal(t, "maximum duration", changed.GetMaximumDuration().String(), "PT2H")
+	house.Equal(t, "expiration required", house.Value(changed.GetIsExpirationRequired()), true)
+	house.Equal(t, "caller of the rule", house.Value(changed.GetTarget().GetCaller()), "EndUser")
+	house.Equal(t, "level of the rule", house.Value(changed.GetTarget().GetLevel()), "Assignment")
 
 	tooLong := activates(alice, role)
 	tooLong.duration = "PT3H"
 	g := sample.signIn(t, alice)
 	_, err = g.assignment(t, tooLong)
 	r := refused(t, "activate for too long", err, http.StatusBadRequest, policyFailed)
-	contains(t, "the message", r.message, "ExpirationRule")
+	house.Contains(t, "the message", r.message, "ExpirationRule")
 	asLongAsMayBe := activates(alice, role)
 	asLongAsMayBe.duration = "PT2H"
 	activated, err := g.assignment(t, asLongAsMayBe)
@@ -68,27 +70,27 @@ func TestApproversAreReadBack(t *testing.T) {
 	// The whole policy, in one call, takes another rule beside it and leaves this one alone.
 	change := models.NewUnifiedRoleManagementPolicy()
 	change.SetRules([]models.UnifiedRoleManagementPolicyRuleable{demands("Justification", "Ticketing")})
-	_, err := app.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(value(app.policy(t, role).GetId())).
+	_, err := app.Policies().RoleManagementPolicies().ByUnifiedRoleManagementPolicyId(house.Value(app.policy(t, role).GetId())).
 		Patch(t.Context(), change, nil)
 	must(t, "change the policy", err)
 
 	for _, r := range app.policy(t, role).GetRules() {
 		switch r := r.(type) {
 		case models.UnifiedRoleManagementPolicyEnablementRuleable:
-			if value(r.GetId()) == "Enablement_EndUser_Assignment" {
-				equal(t, "what is demanded", text(t, r.GetEnabledRules()), `["Justification","Ticketing"]`)
+			if house.Value(r.GetId()) == "Enablement_EndUser_Assignment" {
+				house.Equal(t, "what is demanded", text(t, r.GetEnabledRules()), `["Justification","Ticketing"]`)
 			}
 		case models.UnifiedRoleManagementPolicyApprovalRuleable:
-			equal(t, "approval required", value(r.GetSetting().GetIsApprovalRequired()), true)
-			stage := rows(t, "stages", r.GetSetting().GetApprovalStages(), 1)[0]
-			approvers := rows(t, "approvers", stage.GetPrimaryApprovers(), 2)
+			house.Equal(t, "approval required", house.Value(r.GetSetting().GetIsApprovalRequired()), true)
+			stage := house.Rows(t, "stages", r.GetSetting().GetApprovalStages(), 1)[0]
+			approvers := house.Rows(t, "approvers", stage.GetPrimaryApprovers(), 2)
 			user, isUser := approvers[0].(models.SingleUserable)
 			members, isGroup := approvers[1].(models.GroupMembersable)
 			if !isUser || !isGroup {
 				t.Fatalf("approvers: got %T and %T, want a user and a group", approvers[0], approvers[1])
 			}
-			equal(t, "the user", value(user.GetUserId()), ana.ID)
-			equal(t, "the group", value(members.GetGroupId()), group)
+			house.Equal(t, "the user", house.Value(user.GetUserId()), ana.ID)
+			house.Equal(t, "the group", house.Value(members.GetGroupId()), group)
 		}
 	}
 }

@@ -19,8 +19,8 @@ import (
 func TestAnApplicationSignsInWithItsSecret(t *testing.T) {
 	app := sample.application(t)
 	token := app.token(t, "")
-	equal(t, "tenant of the token", token.Tenant, sample.TenantID)
-	equal(t, "kind of the token", token.Kind, "app")
+	house.Equal(t, "tenant of the token", token.Tenant, sample.TenantID)
+	house.Equal(t, "kind of the token", token.Kind, "app")
 	if id := app.role(t, "Global Administrator"); id != "62e90394-69f5-4237-9190-012177145e10" {
 		t.Errorf("Global Administrator: got id %s", id)
 	}
@@ -43,21 +43,21 @@ func TestAPersonSignsInByDeviceCode(t *testing.T) {
 	g := sample.connect(t, sample.Device(t, browser))
 
 	token := g.token(t, "")
-	equal(t, "steps without a second factor", strings.Join(browser.Asked, " "), "code password confirm")
-	equal(t, "person of the token", token.Object, mia.ID)
-	equal(t, "account of the token", token.Account, mia.UserPrincipalName)
+	house.Equal(t, "steps without a second factor", strings.Join(browser.Asked, " "), "code password confirm")
+	house.Equal(t, "person of the token", token.Object, mia.ID)
+	house.Equal(t, "account of the token", token.Account, mia.UserPrincipalName)
 	if slices.Contains(token.Methods, "mfa") {
 		t.Errorf("methods without a second factor: got %q", token.Methods)
 	}
 	me, err := g.Me().Get(t.Context(), nil)
 	must(t, "read me", err)
-	equal(t, "me", value(me.GetUserPrincipalName()), mia.UserPrincipalName)
+	house.Equal(t, "me", house.Value(me.GetUserPrincipalName()), mia.UserPrincipalName)
 
 	// The same credential, asked for more: the refresh token does not do, so the person is asked again.
 	browser.Asked = nil
 	token = g.token(t, house.ClaimsMFA)
-	equal(t, "steps with a second factor", strings.Join(browser.Asked, " "), "code totp confirm")
-	equal(t, "person of the second token", token.Object, mia.ID)
+	house.Equal(t, "steps with a second factor", strings.Join(browser.Asked, " "), "code totp confirm")
+	house.Equal(t, "person of the second token", token.Object, mia.ID)
 	if !slices.Contains(token.Methods, "mfa") {
 		t.Errorf("methods with a second factor: got %q, want mfa among them", token.Methods)
 	}
@@ -71,8 +71,8 @@ func TestATenantGoesByItsDomainOrByThePerson(t *testing.T) {
 	for _, tenant := range []string{sample.Domain, ""} {
 		g := sample.connect(t, sample.DeviceAt(t, tenant, sample.NewBrowser(nora)))
 		token := g.token(t, "")
-		equal(t, "person of the token at "+tenant, token.Object, nora.ID)
-		equal(t, "tenant of the token at "+tenant, token.Tenant, sample.TenantID)
+		house.Equal(t, "person of the token at "+tenant, token.Object, nora.ID)
+		house.Equal(t, "tenant of the token at "+tenant, token.Tenant, sample.TenantID)
 		_, err := g.Me().Get(t.Context(), nil)
 		must(t, "read me", err)
 	}
@@ -82,13 +82,13 @@ func TestAPersonRefusesADevice(t *testing.T) {
 	browser := sample.NewBrowser(sample.Someone(t, "owen"))
 	browser.Refuses = true
 	_, err := sample.Device(t, browser).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: sample.Scopes()})
-	equal(t, "steps", strings.Join(browser.Asked, " "), "code password confirm")
+	house.Equal(t, "steps", strings.Join(browser.Asked, " "), "code password confirm")
 	// The SDK has read the answer before it shows it, so that its status alone is left: a device that waits goes on asking.
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || failed.RawResponse == nil {
 		t.Fatalf("got %v (%T), want an AuthenticationFailedError with its answer", err, err)
 	}
-	equal(t, "status of the token endpoint", failed.RawResponse.StatusCode, http.StatusBadRequest)
+	house.Equal(t, "status of the token endpoint", failed.RawResponse.StatusCode, http.StatusBadRequest)
 }
 
 // forged is a credential with a token that nobody issued.
@@ -102,5 +102,5 @@ func (forged) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acce
 func TestAForgedTokenIsRefused(t *testing.T) {
 	_, err := sample.connect(t, forged{}).Me().Get(t.Context(), nil)
 	r := refused(t, "read me", err, http.StatusUnauthorized, "InvalidAuthenticationToken")
-	equal(t, "error of the challenge", readChallenge(t, r.wwwAuthenticate)["error"], "invalid_token") // RFC 6750 §3.1
+	house.Equal(t, "error of the challenge", readChallenge(t, r.wwwAuthenticate)["error"], "invalid_token") // RFC 6750 §3.1
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // unseen is the answer to whom something is not theirs to decide: as if it were not there.
@@ -46,7 +48,7 @@ func (a approvalsOfRole) status(t *testing.T, g *graph, id string) string {
 	got, err := g.RoleManagement().Directory().RoleAssignmentScheduleRequests().
 		ByUnifiedRoleAssignmentScheduleRequestId(id).Get(t.Context(), nil)
 	must(t, "read the request", err)
-	return value(got.GetStatus())
+	return house.Value(got.GetStatus())
 }
 
 type approvalsOfGroup struct{ group string }
@@ -57,15 +59,15 @@ func (a approvalsOfGroup) stages(t *testing.T, g *graph, id string) []step {
 		QueryParameters: &groupApprovalQuery{Expand: []string{"stages"}},
 	})
 	must(t, "read the approval", err)
-	equal(t, "id of the approval", value(got.GetId()), id)
+	house.Equal(t, "id of the approval", house.Value(got.GetId()), id)
 	var out []step
 	for _, s := range got.GetStages() {
 		one := step{
-			ID: value(s.GetId()), Status: value(s.GetStatus()), ReviewResult: value(s.GetReviewResult()),
-			AssignedToMe: value(s.GetAssignedToMe()), Justification: value(s.GetJustification()),
+			ID: house.Value(s.GetId()), Status: house.Value(s.GetStatus()), ReviewResult: house.Value(s.GetReviewResult()),
+			AssignedToMe: house.Value(s.GetAssignedToMe()), Justification: house.Value(s.GetJustification()),
 		}
 		if by := s.GetReviewedBy(); by != nil {
-			one.ReviewedBy = &struct{ ID string }{value(by.GetId())}
+			one.ReviewedBy = &struct{ ID string }{house.Value(by.GetId())}
 		}
 		out = append(out, one)
 	}
@@ -95,7 +97,7 @@ func (a approvalsOfGroup) status(t *testing.T, g *graph, id string) string {
 	t.Helper()
 	got, err := g.pimForGroups().AssignmentScheduleRequests().ByPrivilegedAccessGroupAssignmentScheduleRequestId(id).Get(t.Context(), nil)
 	must(t, "read the request", err)
-	return value(got.GetStatus())
+	return house.Value(got.GetStatus())
 }
 
 // answers decides the stage that waits for the caller, and returns its id.
@@ -107,7 +109,7 @@ func (g *graph) answers(t *testing.T, a approvals, id, result string) string {
 			open = append(open, s.ID)
 		}
 	}
-	stage := rows(t, "stages that wait for the caller", open, 1)[0]
+	stage := house.Rows(t, "stages that wait for the caller", open, 1)[0]
 	must(t, result, a.decide(t, g, id, stage, result))
 	return stage
 }
@@ -143,30 +145,30 @@ func followThreeStages(t *testing.T, a approvals, asAlice *graph, id string, giv
 	t.Helper()
 	asMia, asBen := sample.signIn(t, sample.Someone(t, "mia")), sample.signIn(t, sample.Someone(t, "ben"))
 	asAna, asEve := sample.signIn(t, sample.Someone(t, "ana")), sample.signIn(t, sample.Someone(t, "eve"))
-	equal(t, "stages at first", asMia.states(t, a, id), "InProgress for me, Initializing, Initializing")
+	house.Equal(t, "stages at first", asMia.states(t, a, id), "InProgress for me, Initializing, Initializing")
 	refused(t, "decide before one's turn", a.decide(t, asBen, id, id, "Approve"), http.StatusNotFound, unseen)
-	equal(t, "id of the first stage", asMia.answers(t, a, id, "Approve"), id)
-	equal(t, "given after the first stage", given(), false)
+	house.Equal(t, "id of the first stage", asMia.answers(t, a, id, "Approve"), id)
+	house.Equal(t, "given after the first stage", given(), false)
 
 	// Ana may not decide before the hour is over; then she may, and Ben still may.
-	equal(t, "requests that Ben sees", a.waiting(t, asBen), 1)
-	equal(t, "requests that Ana sees", a.waiting(t, asAna), 0)
+	house.Equal(t, "requests that Ben sees", a.waiting(t, asBen), 1)
+	house.Equal(t, "requests that Ana sees", a.waiting(t, asAna), 0)
 	refused(t, "decide before the escalation", a.decide(t, asAna, id, id, "Approve"), http.StatusNotFound, unseen)
 	sample.After(t, 61*time.Minute)
-	until(t, "Ana sees the request", func() bool { return a.waiting(t, asAna) == 1 })
-	equal(t, "requests that Ben sees after the escalation", a.waiting(t, asBen), 1)
+	house.Until(t, "Ana sees the request", func() bool { return a.waiting(t, asAna) == 1 })
+	house.Equal(t, "requests that Ben sees after the escalation", a.waiting(t, asBen), 1)
 	asAna.answers(t, a, id, "Approve")
-	equal(t, "given after the second stage", given(), false)
+	house.Equal(t, "given after the second stage", given(), false)
 
-	equal(t, "stages at last", asEve.states(t, a, id), "Completed, Completed, InProgress for me")
+	house.Equal(t, "stages at last", asEve.states(t, a, id), "Completed, Completed, InProgress for me")
 	asEve.answers(t, a, id, "Approve")
-	equal(t, "status", a.status(t, asAlice, id), "Provisioned")
-	equal(t, "given after the third stage", given(), true)
+	house.Equal(t, "status", a.status(t, asAlice, id), "Provisioned")
+	house.Equal(t, "given after the third stage", given(), true)
 	var by []string
 	for _, s := range a.stages(t, asEve, id) {
-		by = append(by, value(s.ReviewedBy).ID)
+		by = append(by, house.Value(s.ReviewedBy).ID)
 	}
-	equal(t, "who decided", text(t, by), text(t, []string{
+	house.Equal(t, "who decided", text(t, by), text(t, []string{
 		sample.Someone(t, "mia").ID, sample.Someone(t, "ana").ID, sample.Someone(t, "eve").ID,
 	}))
 }
@@ -178,7 +180,7 @@ func TestThreeStagesAgreeToARole(t *testing.T) {
 	app.ruled(t, role, demands("Justification"))
 	app.ruled(t, role, threeStages(t))
 	g := sample.signIn(t, alice)
-	followThreeStages(t, approvalsOfRole{role}, g, value(g.waiting(t, alice, role).GetId()), func() bool {
+	followThreeStages(t, approvalsOfRole{role}, g, house.Value(g.waiting(t, alice, role).GetId()), func() bool {
 		return len(app.holds(t, alice, role)) == 1
 	})
 }
@@ -191,8 +193,8 @@ func TestThreeStagesAgreeToAMembership(t *testing.T) {
 	g := sample.signIn(t, alice)
 	asked, err := g.membership(t, joins(alice, group))
 	done(t, "activate", asked, err, "PendingApproval")
-	equal(t, "approval of the request", value(asked.GetApprovalId()), value(asked.GetId()))
-	followThreeStages(t, approvalsOfGroup{group}, g, value(asked.GetId()), func() bool {
+	house.Equal(t, "approval of the request", house.Value(asked.GetApprovalId()), house.Value(asked.GetId()))
+	followThreeStages(t, approvalsOfGroup{group}, g, house.Value(asked.GetId()), func() bool {
 		return len(app.members(t, group)) == 1
 	})
 }
@@ -214,19 +216,19 @@ func TestTwoOfThreeAgreeToAMembership(t *testing.T) {
 	asAna, asEve := sample.signIn(t, ana), sample.signIn(t, eve)
 	asked, err := g.membership(t, joins(bob, group))
 	done(t, "activate", asked, err, "PendingApproval")
-	id := value(asked.GetId())
+	id := house.Value(asked.GetId())
 	mine, err := asAna.pimForGroups().AssignmentApprovals().FilterByCurrentUserWithOn(new("approver")).
 		GetAsFilterByCurrentUserWithOnGetResponse(t.Context(), nil)
 	must(t, "list one's own approvals", err)
-	if !slices.ContainsFunc(mine.GetValue(), func(one models.Approvalable) bool { return value(one.GetId()) == id }) {
+	if !slices.ContainsFunc(mine.GetValue(), func(one models.Approvalable) bool { return house.Value(one.GetId()) == id }) {
 		t.Error("the approval is not among those that Ana is to decide")
 	}
 	asAna.answers(t, a, id, "Approve")
-	equal(t, "status after one has agreed", a.status(t, g, id), "PendingApproval")
+	house.Equal(t, "status after one has agreed", a.status(t, g, id), "PendingApproval")
 	refused(t, "agree twice", a.decide(t, asAna, id, id, "Approve"), http.StatusConflict, "Conflict")
 	asEve.answers(t, a, id, "Approve")
-	equal(t, "status after two have agreed", a.status(t, g, id), "Provisioned")
-	equal(t, "whose the membership is", value(rows(t, "memberships", app.memberships(t, group), 1)[0].GetPrincipalId()), bob.ID)
+	house.Equal(t, "status after two have agreed", a.status(t, g, id), "Provisioned")
+	house.Equal(t, "whose the membership is", house.Value(house.Rows(t, "memberships", app.memberships(t, group), 1)[0].GetPrincipalId()), bob.ID)
 }
 
 // One "no" is enough, whoever said "yes" before.
@@ -238,11 +240,11 @@ func TestOneOfTwoDeniesARole(t *testing.T) {
 	app.ruled(t, role, demands("Justification"))
 	app.ruled(t, role, agree(2, ana, ben))
 	g, a := sample.signIn(t, bob), approvalsOfRole{role}
-	id := value(g.waiting(t, bob, role).GetId())
+	id := house.Value(g.waiting(t, bob, role).GetId())
 	sample.signIn(t, ana).answers(t, a, id, "Approve")
 	sample.signIn(t, ben).answers(t, a, id, "Deny")
-	equal(t, "status", a.status(t, g, id), "Denied")
-	rows(t, "active assignments", app.holds(t, bob, role), 0)
+	house.Equal(t, "status", a.status(t, g, id), "Denied")
+	house.Rows(t, "active assignments", app.holds(t, bob, role), 0)
 }
 
 func TestARequestLapses(t *testing.T) {
@@ -253,9 +255,9 @@ func TestARequestLapses(t *testing.T) {
 	g, a := sample.signIn(t, alice), approvalsOfGroup{group}
 	asked, err := g.membership(t, joins(alice, group))
 	done(t, "activate", asked, err, "PendingApproval")
-	id := value(asked.GetId())
+	id := house.Value(asked.GetId())
 	sample.After(t, 24*time.Hour+time.Minute)
-	until(t, "the request lapses", func() bool { return a.status(t, g, id) == "Failed" })
+	house.Until(t, "the request lapses", func() bool { return a.status(t, g, id) == "Failed" })
 	refused(t, "decide afterwards", a.decide(t, sample.signIn(t, ben), id, id, "Approve"), http.StatusNotFound, unseen)
-	rows(t, "members", app.members(t, group), 0)
+	house.Rows(t, "members", app.members(t, group), 0)
 }

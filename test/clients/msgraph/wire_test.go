@@ -3,6 +3,8 @@ package msgraph
 import (
 	"net/http"
 	"testing"
+
+	"portcullis/test/clients/house"
 )
 
 // unknownID is nobody's.
@@ -51,6 +53,6 @@ func TestUnknownIDs(t *testing.T) {
 func TestBodiesTravelCompressed(t *testing.T) {
 	app, alice := sample.application(t), sample.Someone(t, "alice")
 	app.makesEligible(t, alice, app.role(t, "Virtual Visits Administrator"), "P30D")
-	equal(t, "compressed bodies", app.wire.compressed.Load(), 1)
-	equal(t, "bodies that were refused for being so", app.wire.refused.Load(), 0)
+	house.Equal(t, "compressed bodies", app.wire.compressed.Load(), 1)
+	house.Equal(t, "bodies that were refused for being so", app.wire.refused.Load(), 0)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/microsoftgraph/msgraph-sdk-go/directoryobjects"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"portcullis/test/clients/house"
 )
 
 // makeUser makes somebody who can sign in with name and password.
@@ -21,7 +23,7 @@ func (g *graph) makeUser(t *testing.T, name string) *person {
 	user.SetPasswordProfile(password(p.Password))
 	got, err := g.Users().Post(t.Context(), user, nil)
 	must(t, "make the user "+name, err)
-	p.ID = value(got.GetId())
+	p.ID = house.Value(got.GetId())
 	return p
 }
 
@@ -45,7 +47,7 @@ func TestAUserIsMadeChangedDeletedAndRestored(t *testing.T) {
 	p := app.makeUser(t, "frida")
 	me, err := sample.signIn(t, p).Me().Get(ctx, nil)
 	must(t, "read me", err)
-	equal(t, "me", value(me.GetId()), p.ID)
+	house.Equal(t, "me", house.Value(me.GetId()), p.ID)
 
 	change := models.NewUser()
 	change.SetJobTitle(new("Beekeeper"))
@@ -56,10 +58,10 @@ func TestAUserIsMadeChangedDeletedAndRestored(t *testing.T) {
 	must(t, "give a manager", app.Users().ByUserId(p.ID).Manager().Ref().Put(ctx, manager, nil))
 	above, err := app.Users().ByUserId(p.ID).Manager().Get(ctx, nil)
 	must(t, "read the manager", err)
-	equal(t, "the manager", value(above.GetId()), mia.ID)
+	house.Equal(t, "the manager", house.Value(above.GetId()), mia.ID)
 	got, err := app.Users().ByUserId(p.UserPrincipalName).Get(ctx, nil)
 	must(t, "read the user", err)
-	equal(t, "title", value(got.GetJobTitle()), "Beekeeper")
+	house.Equal(t, "title", house.Value(got.GetJobTitle()), "Beekeeper")
 
 	role := app.role(t, "Message Center Reader")
 	app.makesEligible(t, p, role, "P30D")
@@ -68,15 +70,15 @@ func TestAUserIsMadeChangedDeletedAndRestored(t *testing.T) {
 	refused(t, "read the deleted user", err, http.StatusNotFound, "Request_ResourceNotFound")
 	deleted, err := app.Directory().DeletedItems().GraphUser().Get(ctx, nil)
 	must(t, "list deleted users", err)
-	if !slices.ContainsFunc(deleted.GetValue(), func(u models.Userable) bool { return value(u.GetId()) == p.ID }) {
+	if !slices.ContainsFunc(deleted.GetValue(), func(u models.Userable) bool { return house.Value(u.GetId()) == p.ID }) {
 		t.Error("the deleted user is not among deleted items")
 	}
 
 	// Who comes back has nothing of what they had.
 	back, err := app.Directory().DeletedItems().ByDirectoryObjectId(p.ID).Restore().Post(ctx, nil)
 	must(t, "restore the user", err)
-	equal(t, "who comes back", value(back.GetId()), p.ID)
-	rows(t, "eligibilities after the restoration", app.eligibilities(t, p, role), 0)
+	house.Equal(t, "who comes back", house.Value(back.GetId()), p.ID)
+	house.Rows(t, "eligibilities after the restoration", app.eligibilities(t, p, role), 0)
 	must(t, "delete the user again", app.Users().ByUserId(p.ID).Delete(ctx, nil))
 	must(t, "delete the user for good", app.Directory().DeletedItems().ByDirectoryObjectId(p.ID).Delete(ctx, nil))
 	_, err = app.Directory().DeletedItems().ByDirectoryObjectId(p.ID).Get(ctx, nil)
@@ -90,14 +92,14 @@ func TestADisabledUserLosesEverything(t *testing.T) {
 	role := app.role(t, "Message Center Reader")
 	app.makesEligible(t, p, role, "P30D")
 	group := app.makeGroup(t, "gerdas", with([]*person{p}, nil))
-	equal(t, "members", text(t, app.members(t, group)), text(t, []string{p.ID}))
+	house.Equal(t, "members", text(t, app.members(t, group)), text(t, []string{p.ID}))
 	for _, enabled := range []bool{false, true} {
 		change := models.NewUser()
 		change.SetAccountEnabled(&enabled)
 		_, err := app.Users().ByUserId(p.ID).Patch(t.Context(), change, nil)
 		must(t, "change the account", err)
-		rows(t, "eligibilities", app.eligibilities(t, p, role), 0)
-		rows(t, "members", app.members(t, group), 0)
+		house.Rows(t, "eligibilities", app.eligibilities(t, p, role), 0)
+		house.Rows(t, "members", app.members(t, group), 0)
 	}
 }
 
@@ -106,13 +108,13 @@ func TestAGroupIsMadeChangedAndDeleted(t *testing.T) {
 	alice, bob, owen := sample.Someone(t, "alice"), sample.Someone(t, "bob"), sample.Someone(t, "owen")
 	id := app.makeGroup(t, "bees", with([]*person{alice}, []*person{owen}))
 	group := app.Groups().ByGroupId(id)
-	equal(t, "owners", text(t, app.owners(t, id)), text(t, []string{owen.ID}))
+	house.Equal(t, "owners", text(t, app.owners(t, id)), text(t, []string{owen.ID}))
 	must(t, "add a member", group.Members().Ref().Post(ctx, reference(bob), nil))
 	err := group.Members().Ref().Post(ctx, reference(bob), nil)
 	refused(t, "add a member twice", err, http.StatusBadRequest, "Request_BadRequest")
-	rows(t, "members", app.members(t, id), 2)
+	house.Rows(t, "members", app.members(t, id), 2)
 	must(t, "remove a member", group.Members().ByDirectoryObjectId(alice.ID).Ref().Delete(ctx, nil))
-	equal(t, "members", text(t, app.members(t, id)), text(t, []string{bob.ID}))
+	house.Equal(t, "members", text(t, app.members(t, id)), text(t, []string{bob.ID}))
 
 	// Owen owns it: he may write it. Alice may not.
 	err = sample.signIn(t, alice).Groups().ByGroupId(id).Members().Ref().Post(ctx, reference(alice), nil)
@@ -124,11 +126,11 @@ func TestAGroupIsMadeChangedAndDeleted(t *testing.T) {
 	must(t, "change the group", err)
 	got, err := group.Get(ctx, nil)
 	must(t, "read the group", err)
-	equal(t, "description", value(got.GetDescription()), "Those with hives")
+	house.Equal(t, "description", house.Value(got.GetDescription()), "Those with hives")
 	must(t, "delete the group", group.Delete(ctx, nil))
 	_, err = group.Get(ctx, nil)
 	refused(t, "read the deleted group", err, http.StatusNotFound, "Request_ResourceNotFound")
-	rows(t, "memberships of a deleted group", app.memberships(t, id), 0)
+	house.Rows(t, "memberships of a deleted group", app.memberships(t, id), 0)
 }
 
 // A permanent assignment outside PIM has no request and no end, and PIM lists it.
@@ -142,9 +144,9 @@ func TestAnAssignmentOutsidePIM(t *testing.T) {
 	assignments := app.RoleManagement().Directory().RoleAssignments()
 	made, err := assignments.Post(ctx, asked, nil)
 	must(t, "assign", err)
-	row := rows(t, "active assignments", app.holds(t, alice, role), 1)[0]
-	equal(t, "id of the instance", value(row.GetId()), value(made.GetId()))
-	equal(t, "how it is held", value(row.GetAssignmentType()), "Assigned")
+	row := house.Rows(t, "active assignments", app.holds(t, alice, role), 1)[0]
+	house.Equal(t, "id of the instance", house.Value(row.GetId()), house.Value(made.GetId()))
+	house.Equal(t, "how it is held", house.Value(row.GetAssignmentType()), "Assigned")
 	if row.GetEndDateTime() != nil {
 		t.Errorf("an assignment outside PIM ends at %s", row.GetEndDateTime())
 	}
@@ -155,8 +157,8 @@ func TestAnAssignmentOutsidePIM(t *testing.T) {
 	if !slices.Contains(ids(members.GetValue()), alice.ID) {
 		t.Error("Alice is not among those who hold the role")
 	}
-	must(t, "take the assignment", assignments.ByUnifiedRoleAssignmentId(value(made.GetId())).Delete(ctx, nil))
-	rows(t, "active assignments afterwards", app.holds(t, alice, role), 0)
+	must(t, "take the assignment", assignments.ByUnifiedRoleAssignmentId(house.Value(made.GetId())).Delete(ctx, nil))
+	house.Rows(t, "active assignments afterwards", app.holds(t, alice, role), 0)
 }
 
 // The older way to hold a role is a view on the same assignments.
@@ -165,12 +167,12 @@ func TestADirectoryRoleHasMembers(t *testing.T) {
 	role := app.role(t, "Message Center Privacy Reader")
 	members := app.DirectoryRoles().ByDirectoryRoleId(role).Members()
 	must(t, "add a holder", members.Ref().Post(ctx, reference(bob), nil))
-	rows(t, "active assignments", app.holds(t, bob, role), 1)
+	house.Rows(t, "active assignments", app.holds(t, bob, role), 1)
 	got, err := members.Get(ctx, nil)
 	must(t, "list holders", err)
-	equal(t, "holders", text(t, ids(got.GetValue())), text(t, []string{bob.ID}))
+	house.Equal(t, "holders", text(t, ids(got.GetValue())), text(t, []string{bob.ID}))
 	must(t, "remove a holder", members.ByDirectoryObjectId(bob.ID).Ref().Delete(ctx, nil))
-	rows(t, "active assignments afterwards", app.holds(t, bob, role), 0)
+	house.Rows(t, "active assignments afterwards", app.holds(t, bob, role), 0)
 }
 
 func TestARoleOfOnesOwn(t *testing.T) {
@@ -184,13 +186,13 @@ func TestARoleOfOnesOwn(t *testing.T) {
 	role.SetRolePermissions([]models.UnifiedRolePermissionable{permission})
 	made, err := definitions.Post(ctx, role, nil)
 	must(t, "make a role", err)
-	equal(t, "built in", value(made.GetIsBuiltIn()), false)
-	item := definitions.ByUnifiedRoleDefinitionId(value(made.GetId()))
+	house.Equal(t, "built in", house.Value(made.GetIsBuiltIn()), false)
+	item := definitions.ByUnifiedRoleDefinitionId(house.Value(made.GetId()))
 	change := models.NewUnifiedRoleDefinition()
 	change.SetDisplayName(new("Head Hive Keeper"))
 	_, err = item.Patch(ctx, change, nil)
 	must(t, "change the role", err)
-	equal(t, "id of the changed role", app.role(t, "Head Hive Keeper"), value(made.GetId()))
+	house.Equal(t, "id of the changed role", app.role(t, "Head Hive Keeper"), house.Value(made.GetId()))
 	must(t, "delete the role", item.Delete(ctx, nil))
 	_, err = item.Get(ctx, nil)
 	refused(t, "read the deleted role", err, http.StatusNotFound, "Request_ResourceNotFound")
@@ -203,22 +205,22 @@ func TestAnAdministrativeUnit(t *testing.T) {
 	asked.SetDisplayName(new("Apiary"))
 	made, err := app.Directory().AdministrativeUnits().Post(ctx, asked, nil)
 	must(t, "make a unit", err)
-	unit := app.Directory().AdministrativeUnits().ByAdministrativeUnitId(value(made.GetId()))
+	unit := app.Directory().AdministrativeUnits().ByAdministrativeUnitId(house.Value(made.GetId()))
 	must(t, "add a member", unit.Members().Ref().Post(ctx, reference(alice), nil))
 	members, err := unit.Members().Get(ctx, nil)
-	equal(t, "the member", value(rows(t, "members", listed(t, "members", members, err), 1)[0].GetId()), alice.ID)
+	house.Equal(t, "the member", house.Value(house.Rows(t, "members", listed(t, "members", members, err), 1)[0].GetId()), alice.ID)
 
 	// A role within the unit alone.
 	role := app.role(t, "User Administrator")
 	assignment := models.NewUnifiedRoleAssignment()
 	assignment.SetPrincipalId(&sam.ID)
 	assignment.SetRoleDefinitionId(&role)
-	assignment.SetDirectoryScopeId(new("/administrativeUnits/" + value(made.GetId())))
+	assignment.SetDirectoryScopeId(new("/administrativeUnits/" + house.Value(made.GetId())))
 	given, err := app.RoleManagement().Directory().RoleAssignments().Post(ctx, assignment, nil)
 	must(t, "assign within the unit", err)
-	row := rows(t, "active assignments", app.holds(t, sam, role, "directoryScope"), 1)[0]
-	equal(t, "scope", value(row.GetDirectoryScope().GetId()), value(made.GetId()))
-	must(t, "take the assignment", app.RoleManagement().Directory().RoleAssignments().ByUnifiedRoleAssignmentId(value(given.GetId())).Delete(ctx, nil))
+	row := house.Rows(t, "active assignments", app.holds(t, sam, role, "directoryScope"), 1)[0]
+	house.Equal(t, "scope", house.Value(row.GetDirectoryScope().GetId()), house.Value(made.GetId()))
+	must(t, "take the assignment", app.RoleManagement().Directory().RoleAssignments().ByUnifiedRoleAssignmentId(house.Value(given.GetId())).Delete(ctx, nil))
 	must(t, "remove a member", unit.Members().ByDirectoryObjectId(alice.ID).Ref().Delete(ctx, nil))
 	must(t, "delete the unit", unit.Delete(ctx, nil))
 	_, err = unit.Get(ctx, nil)
@@ -233,8 +235,8 @@ func TestObjectsAreFoundByTheirIDs(t *testing.T) {
 	got, err := app.DirectoryObjects().GetByIds().PostAsGetByIdsPostResponse(t.Context(), body, nil)
 	must(t, "get by ids", err)
 	kinds := map[string]int{}
-	for _, o := range rows(t, "objects", got.GetValue(), 2) {
-		kinds[value(o.GetOdataType())]++
+	for _, o := range house.Rows(t, "objects", got.GetValue(), 2) {
+		kinds[house.Value(o.GetOdataType())]++
 	}
-	equal(t, "kinds of objects", text(t, kinds), `{"#microsoft.graph.group":1,"#microsoft.graph.user":1}`)
+	house.Equal(t, "kinds of objects", text(t, kinds), `{"#microsoft.graph.group":1,"#microsoft.graph.user":1}`)
 }

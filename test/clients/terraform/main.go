@@ -1,8 +1,9 @@
 // Command terraform shows that Terraform with HashiCorp's unmodified azuread and azurerm providers works with Portcullis: it
 // starts a server with the sample organisation, keeps people, groups, units, roles and privileged access in it by the
-// configuration in this folder, and resources with who has what there by that in azurerm, and tears everything down again. Between each two steps the plan must be empty: what the
-// server tells is what it was told. README.md says what each step shows and how to get the two programs, which are no
-// part of the product. Where they are missing it says so and exits with 3; with 1 where a step fails.
+// configuration in this folder, and resources with who has what there by that in azurerm, and tears everything down again.
+// Between each two steps the plan must be empty: what the server tells is what it was told. README.md says what each step
+// shows and how to get Terraform and the providers, which are no part of the product. Where one is missing it says so and
+// exits with 3; with 1 where a step fails.
 package main
 
 import (
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return errors.Join(flag.ErrHelp, err)
 	}
 	programs, missing := findPrograms()
-	if programs.terraform == "" || len(programs.providers) == 0 {
+	if programs.terraform == "" || programs.providers[azuread] == "" && programs.providers[azurerm] == "" {
 		return missing
 	}
 	dir, err := os.MkdirTemp("", "portcullis-terraform-")
@@ -104,7 +105,7 @@ const (
 	azurerm = "azurerm"
 )
 
-// programs are those that this needs and does not bring. A provider that is not there has no file.
+// programs are those that this needs and does not bring. The file of one that is not there is empty.
 type programs struct {
 	terraform string
 	providers map[string]string
@@ -113,20 +114,10 @@ type programs struct {
 // findPrograms looks where TERRAFORM, AZUREAD_PROVIDER and AZURERM_PROVIDER say, or else on the path. The error wraps errMissing
 // and names all that is not there.
 func findPrograms() (programs, error) {
-	p := programs{providers: map[string]string{}}
-	var errs []error
-	find := func(variable, name string, found func(string)) {
-		file, err := findProgram(variable, name)
-		if err == nil {
-			found(file)
-		}
-		errs = append(errs, err)
-	}
-	find("TERRAFORM", "terraform", func(file string) { p.terraform = file })
-	for provider, variable := range map[string]string{azuread: "AZUREAD_PROVIDER", azurerm: "AZURERM_PROVIDER"} {
-		find(variable, pluginName(provider), func(file string) { p.providers[provider] = file })
-	}
-	return p, errors.Join(errs...)
+	terraform, err1 := findProgram("TERRAFORM", "terraform")
+	directory, err2 := findProgram("AZUREAD_PROVIDER", pluginName(azuread))
+	resources, err3 := findProgram("AZURERM_PROVIDER", pluginName(azurerm))
+	return programs{terraform, map[string]string{azuread: directory, azurerm: resources}}, errors.Join(err1, err2, err3)
 }
 
 func findProgram(variable, name string) (string, error) {
