@@ -143,6 +143,7 @@ func (a *App) slipped(ctx context.Context, ask pim.Ask, c pim.Case) error {
 	if !grants(ask.Action) {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx) // whoever asked may be gone, and yet this belongs to what they did
 	if !a.accounts.hasLeft(c) {
 		return a.slippedAway(ctx, ask, c)
 	}

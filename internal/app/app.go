@@ -42,6 +42,7 @@ type App struct {
 	clock     clock
 	accounts  accounts
 	alignment alignment
+	doubt     doubt
 }
 
 // attempts bounds how often an ask is decided again because its case changed meanwhile.
@@ -119,11 +120,23 @@ func (a *App) taken(ctx context.Context, now time.Time, c pim.Case, ask pim.Ask,
 
 // commit writes an outcome with its audit entries, and makes it known.
 func (a *App) commit(ctx context.Context, c store.Commit) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Whoever asked may leave meanwhile. What is being written is waited for all the same, lest it holds in the store and the index
+	// does not know (promise P3); the store bounds the time.
+	ctx = context.WithoutCancel(ctx)
+	if err := a.certain(ctx); err != nil {
+		return err
+	}
 	a.nameRoles(c.Events)
 	c = a.withNotices(withLinks(c))
 	c.Entries = Entries(c.Events)
 	err := a.Store.Commit(ctx, c)
 	a.accounts.changed(c, err != nil)
+	if errors.Is(err, store.ErrUnavailable) {
+		a.doubted(c)
+	}
 	if err != nil {
 		return err
 	}

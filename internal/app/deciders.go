@@ -178,13 +178,10 @@ func (d *deciding) may(p pim.Principal) bool {
 // givers are those who may give a key's role of resources at its scope now, by a role that they hold there or above, themselves or
 // by a group. Conditions that ask for the kind of the key's principal count as not met.
 func (a *App) givers(ctx context.Context, now time.Time, k pim.Key) ([]pim.PrincipalID, error) {
-	scopes := []string{string(k.Scope)}
-	for _, s := range a.Index.Above(k.Tenant, k.Scope) {
-		scopes = append(scopes, string(s))
-	}
 	q := store.Query{Tenant: k.Tenant, Limit: most, Where: store.And{
 		store.Is(store.FieldProvider, string(pim.Resource)), store.Is(store.FieldKind, int(pim.Assignment)), store.LiveAt(now),
-		store.In{Field: store.FieldScope, Values: scopes}, store.In{Field: store.FieldRole, Values: a.givingRoles(k.Tenant)},
+		store.In{Field: store.FieldScope, Values: a.atOrAbove(k.Tenant, k.Scope)},
+		store.In{Field: store.FieldRole, Values: a.givingRoles(k.Tenant)},
 	}}
 	candidates := map[pim.PrincipalID]bool{}
 	for len(candidates) <= mostCandidates {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,7 +201,7 @@ func (a *App) validDenial(ctx context.Context, by pim.Caller, t pim.TenantID, d 
 	d.Everybody = d.Everybody || slices.ContainsFunc(d.Principals, isEveryone)
 	d.Principals = slices.DeleteFunc(d.Principals, isEveryone)
 	switch {
-	case !isUUID(d.ID):
+	case !resource.IsUUID(d.ID):
 		return badProperty("id", "a deny assignment is named by a UUID")
 	case !fits(d.Name, longestName):
 		return badProperty("name", "a name has 1 to 256 characters, none of them a control character")
@@ -283,8 +282,3 @@ func denialProperties(d rbac.Denial) []property {
 		{"audit", strconv.FormatBool(d.Audit)},
 	}, permissionProperties(d.Permissions)...)
 }
-
-var uuidText = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
-// isUUID says whether a text is a UUID in lower case.
-func isUUID(s string) bool { return uuidText.MatchString(s) }

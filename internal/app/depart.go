@@ -24,6 +24,11 @@ func (a *App) departures(ctx context.Context, by pim.Caller, now time.Time, t pi
 		where = append(where, store.And{store.Is(store.FieldProvider, string(at.provider)), store.Is(store.FieldScope, string(at.scope)),
 			store.Compare{Field: store.FieldScope, Op: store.Ne, Value: string(pim.Everywhere)}})
 	}
+	return a.departing(ctx, by, now, t, where)
+}
+
+// departing are the asks by which all is lost that matches one of the conditions.
+func (a *App) departing(ctx context.Context, by pim.Caller, now time.Time, t pim.TenantID, where []store.Filter) ([]pim.Ask, error) {
 	var asks []pim.Ask
 	seen := map[pim.Key]bool{}
 	for _, w := range where { // one after the other, as there is an index for each
@@ -81,8 +86,14 @@ const looks = 3
 
 // departed looks once more after somebody has left: what was granted between the reading and the commit goes too.
 func (a *App) departed(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.PrincipalID, places ...place) error {
+	return a.untilNone(ctx, func(ctx context.Context) ([]pim.Ask, error) { return a.departures(ctx, by, a.Time(), t, p, places...) })
+}
+
+// untilNone asks what is found until nothing is.
+func (a *App) untilNone(ctx context.Context, find func(context.Context) ([]pim.Ask, error)) error {
+	ctx = context.WithoutCancel(ctx) // whoever asked may be gone, and yet this belongs to what they did
 	for range looks {
-		asks, err := a.departures(ctx, by, a.Time(), t, p, places...)
+		asks, err := find(ctx)
 		if err != nil || len(asks) == 0 {
 			return err
 		}

@@ -68,6 +68,13 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 	if len(b.commits) == 0 {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx) // as App.commit
+	if err := b.certain(ctx); err != nil {
+		for _, i := range b.of {
+			errs[i] = err
+		}
+		return nil
+	}
 	var written store.Commit
 	for n, err := range b.Store.CommitAll(ctx, b.commits) {
 		switch {
@@ -75,9 +82,13 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 			again = append(again, b.of[n])
 		case err != nil:
 			errs[b.of[n]] = err
+			if errors.Is(err, store.ErrUnavailable) {
+				b.doubted(b.commits[n])
+			}
 		default:
 			c := b.commits[n]
 			written.Schedules = append(written.Schedules, c.Schedules...)
+			written.Effects = append(written.Effects, c.Effects...)
 			written.Links = append(written.Links, c.Links...)
 			written.Unlinks = append(written.Unlinks, c.Unlinks...)
 		}

@@ -111,15 +111,18 @@ func (a *App) Policies(ctx context.Context, by pim.Caller, keys []pim.RoleKey) (
 
 // placesThere refuses policies of roles at scopes of resources where nothing is.
 func (a *App) placesThere(ctx context.Context, keys []pim.RoleKey) error {
-	var seen []pim.Scope
+	var scopes []pim.Scope
 	for _, k := range keys {
-		if k.Provider != pim.Resource || slices.Contains(seen, k.Scope) {
-			continue
+		if k.Provider == pim.Resource {
+			scopes = append(scopes, k.Scope)
 		}
-		seen = append(seen, k.Scope)
-		if err := a.placeThere(ctx, k.Tenant, k.Scope); err != nil {
-			return err
-		}
+	}
+	found, err := a.NodesByScope(ctx, keys[0].Tenant, scopes)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(scopes, func(s pim.Scope) bool { return found[s].Kind == 0 }) {
+		return unknownNode()
 	}
 	return nil
 }
@@ -277,7 +280,7 @@ func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, r
 	if err := edit(&p.Rules); err != nil {
 		return policy.Policy{}, err
 	}
-	if err := valid(now, k, p.Rules); err != nil {
+	if err := pim.ValidRules(now, k, p.Rules); err != nil {
 		return policy.Policy{}, policyRefusal(err)
 	}
 	p.Version, p.Modified = old.Version+1, now
@@ -287,15 +290,6 @@ func (a *App) tryEditPolicy(ctx context.Context, by pim.Caller, k pim.RoleKey, r
 		return policy.Policy{}, err
 	}
 	return p, a.commit(ctx, store.Commit{Outcome: out, Policy: &store.PolicyEdit{Key: k, Policy: p}})
-}
-
-// valid says whether rules make sense for a role.
-func valid(now time.Time, k pim.RoleKey, r policy.Rules) error {
-	if k.Provider == pim.Resource && k.Scope == pim.Everywhere && r.PIMOnly.Mode == policy.PIMOnlyEnabled {
-		// A Global Administrator's way back to resources is a grant outside PIM at the root.
-		return &policy.Error{Rule: policy.RulePIMOnlyAdminAssignment, Detail: "roles can always be given outside PIM at the root"}
-	}
-	return r.Validate(now, k.Provider != pim.Directory)
 }
 
 func policyRefusal(err error) error {

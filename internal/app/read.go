@@ -224,12 +224,19 @@ func (a *App) MayDecideEach(ctx context.Context, by pim.Caller, t pim.TenantID, 
 	return out, nil
 }
 
-// Effects lists what the outside was told, or is still to be told: to readers everybody's, to others their own.
+// Effects lists what the outside was told, or is still to be told: to readers everybody's, to others their own, those by
+// which the grants of groups that they are in now open doors for them included.
 func (a *App) Effects(ctx context.Context, by pim.Caller, q store.Query) (store.Page[pim.Effect], error) {
-	if !pim.MayRead(by, pim.Directory) {
-		q.Where = narrowed(q.Where, store.Is(store.FieldPrincipal, string(by.Principal)))
+	if pim.MayRead(by, pim.Directory) {
+		return a.Store.Effects(ctx, q)
 	}
-	return a.Store.Effects(ctx, q)
+	q.Where = narrowed(q.Where, store.Or{store.Is(store.FieldPrincipal, string(by.Principal)), store.And{
+		store.In{Field: store.FieldPrincipal, Values: a.withGroups(a.Time(), q.Tenant, by.Principal)},
+		store.Compare{Field: store.FieldID, Op: store.Contains, Value: pim.MemberSuffix(by.Principal)},
+	}})
+	page, err := a.Store.Effects(ctx, q)
+	page.Rows = slices.DeleteFunc(page.Rows, func(e pim.Effect) bool { return !e.For(by.Principal) })
+	return page, err
 }
 
 // Events lists the audit log to those who may read it. Refusal: Forbidden.

@@ -31,6 +31,9 @@ func (a *App) Align(ctx context.Context) error {
 }
 
 func (a *App) alignAll(ctx context.Context) error {
+	if len(a.Doors) == 0 {
+		return nil
+	}
 	tenants, err := a.Store.Tenants(ctx)
 	if err != nil {
 		return err
@@ -71,6 +74,9 @@ func (a *App) aligned(ctx context.Context, c store.Commit) {
 func (a *App) realign(ctx context.Context, keys map[pim.Key]bool) error {
 	var failed []error
 	for _, k := range slices.SortedFunc(maps.Keys(keys), compareKeys) {
+		if err := ctx.Err(); err != nil {
+			return err // once, not for each of what is left
+		}
 		ask := pim.Ask{By: pim.Caller{Actor: pim.Actor{Clock: true}}, Action: pim.Realign, Kind: pim.Assignment, Key: k}
 		for range attempts {
 			out, err := a.Do(ctx, ask)
@@ -91,14 +97,21 @@ func compareKeys(a, b pim.Key) int {
 }
 
 // ofGrants adds the cases of grants that were made or changed: those of groups, which open doors for others, and those of resources
-// that open one further down, for that may have gone meanwhile.
+// that open one further down, or did when they were decided: that may have gone meanwhile, or lie elsewhere.
 func (a *App) ofGrants(c store.Commit, keys map[pim.Key]bool) {
 	now := a.Time()
 	for _, s := range c.Schedules {
-		if s.Kind != pim.Assignment || s.Ending != pim.NotEnded || keys[s.Key] || !a.opensAny(s.Key) {
+		if s.Kind != pim.Assignment || s.Ending != pim.NotEnded || keys[s.Key] {
 			continue
 		}
-		if s.Key.Provider == pim.Resource || len(a.Index.Members(now, s.Key.Tenant, s.Key.Principal)) > 0 {
+		doors := a.bindings(s.Key)
+		below := func(b Binding) bool { return s.Key.Provider == pim.Resource && b.Scope != s.Key.Scope }
+		astray := func(e pim.Effect) bool {
+			bound := func(b Binding) bool { return b.Door == e.Door && b.Privilege == e.Privilege }
+			return e.Schedule == s.ID && e.State == pim.EffectPending && !slices.ContainsFunc(doors, bound)
+		}
+		if slices.ContainsFunc(doors, below) || slices.ContainsFunc(c.Effects, astray) ||
+			len(doors) > 0 && len(a.Index.Members(now, s.Key.Tenant, s.Key.Principal)) > 0 {
 			keys[s.Key] = true
 		}
 	}
@@ -134,7 +147,7 @@ func (a *App) ofMembers(c store.Commit, keys map[pim.Key]bool) {
 		// What it holds by a group above it is of that one's case: then this one is asked about in vain.
 		for _, held := range a.Index.Held(now, g.tenant, g.id) {
 			k := pim.Key{Tenant: g.tenant, Provider: held.Provider, Scope: held.Scope, Role: held.Role, Principal: g.id}
-			if a.opensAny(k) {
+			if len(a.bindings(k)) > 0 {
 				keys[k] = true
 			}
 		}
@@ -175,10 +188,6 @@ func (a *App) ofTree(ctx context.Context, c store.Commit, keys map[pim.Key]bool)
 	return nil
 }
 
-func (a *App) opensAny(k pim.Key) bool {
-	return slices.ContainsFunc(a.Doors, func(b Binding) bool { return b.opens(k, a.Index.Above) })
-}
-
 // bound adds the cases of a tenant that open doors by any of the bindings, and those by which the same doors are open.
 func (a *App) bound(ctx context.Context, t pim.TenantID, bindings []Binding, keys map[pim.Key]bool) error {
 	doors := map[string]bool{}
@@ -205,9 +214,7 @@ func (a *App) holding(ctx context.Context, t pim.TenantID, b Binding, keys map[p
 	case pim.Directory:
 		scopes = append(scopes, string(pim.Everywhere))
 	case pim.Resource:
-		for _, s := range a.Index.Above(t, b.Scope) {
-			scopes = append(scopes, string(s))
-		}
+		scopes = a.atOrAbove(t, b.Scope)
 	case pim.Group:
 	}
 	q := store.Query{Tenant: t, Limit: most, Where: store.And{

@@ -94,6 +94,42 @@ func TestDoorsOfMembersFollowTheGroup(t *testing.T) {
 	})
 }
 
+// Whoever is in a group sees how far the door is that the group's grant opens for them, and that of nobody else in it.
+func TestMembersSeeTheirOwnDoors(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := newHouse(t, s)
+		h.settle(1)
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 12, vault)})
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 3, vault)})
+		seen := func(when string, n int, want ...string) {
+			t.Helper()
+			page, err := h.Effects(t.Context(), h.as(1, n), store.Query{Tenant: tenantID(1), Limit: 100, Count: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range page.Rows {
+				got = append(got, e.Account)
+			}
+			if slices.Sort(got); !slices.Equal(got, want) || page.Count != len(want) {
+				t.Errorf("%s: person %d sees the doors of %v, %d in all, want %v", when, n, got, page.Count, want)
+			}
+		}
+		seen("a reader", 1, "p2", "p3", "p3", "p4")
+		seen("by a group in the group", 2, "p2")
+		seen("by themselves, too", 3, "p3", "p3")
+		seen("by the group", 4, "p4")
+		seen("in no group", 5)
+		page, err := h.Effects(t.Context(), h.as(1, 2), store.Query{Tenant: tenantID(1), Limit: 100, Where: store.Is(store.FieldPrincipal, string(person(1, 12)))})
+		if err != nil || len(page.Rows) != 1 || page.Rows[0].Account != "p2" {
+			t.Errorf("of all that the group opens a member sees %+v (%v), want their own door", page.Rows, err)
+		}
+		h.must(h.belonging(pim.RemoveOutside, 4, 12))
+		seen("out of the group", 4)
+		seen("still in it", 2, "p2")
+	})
+}
+
 // A process that ended between a commit and the question about its doors is made good by the next one, which knows other bindings
 // as well.
 func TestAStartAlignsDoors(t *testing.T) {
@@ -180,6 +216,35 @@ func TestDoorsFollowTheTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.wantInside("the group with all that is in it is deleted", "sql")
+	})
+}
+
+// between does something once, before a commit that makes or changes a schedule.
+type between struct {
+	store.Store
+	once func()
+}
+
+func (b *between) Commit(ctx context.Context, c store.Commit) error {
+	if do := b.once; do != nil && len(c.Schedules) > 0 {
+		b.once = nil
+		do()
+	}
+	return b.Store.Commit(ctx, c)
+}
+
+// A grant that is decided before a subscription is moved out of its reach, and committed after, leaves no door open there.
+func TestADoorMovesAwayWhileItIsOpened(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := site(t, s)
+		h.Doors = append(h.Doors, app.Binding{Door: "audit", Provider: pim.Resource, Role: reader, Scope: two, Privilege: "reader"})
+		h.Store = &between{s, func() {
+			if _, err := h.MoveNode(t.Context(), h.as(1, 1), tenantID(1), two, corp); err != nil {
+				t.Error(err)
+			}
+		}}
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: resourceKey(1, 5, reader, lab)})
+		h.wantInside("the subscription is not below any more", "audit")
 	})
 }
 

@@ -172,6 +172,15 @@ func (a *App) regionOf(t pim.TenantID, at pim.Scope, wide []pim.Scope, upwards b
 	return store.Or{atOrAbove, a.below(t, at)}
 }
 
+// atOrAbove are a scope of resources and those that contain it, as a filter takes them.
+func (a *App) atOrAbove(t pim.TenantID, s pim.Scope) []string {
+	values := []string{string(s)}
+	for _, wide := range a.Index.Above(t, s) {
+		values = append(values, string(wide))
+	}
+	return values
+}
+
 // below is the condition that a row is at a scope or below it. What lies below a management group is told by the containers
 // below it.
 func (a *App) below(t pim.TenantID, scopes ...pim.Scope) store.Filter {
@@ -191,12 +200,9 @@ func (a *App) below(t pim.TenantID, scopes ...pim.Scope) store.Filter {
 
 // placeThere refuses a scope where nothing is. UnknownScope.
 func (a *App) placeThere(ctx context.Context, t pim.TenantID, s pim.Scope) error {
-	if s == pim.Everywhere {
-		return nil
-	}
-	found, err := a.Store.ResourcesByScope(ctx, t, []pim.Scope{s})
-	if err == nil && len(found) == 0 {
-		err = &pim.Refusal{Code: pim.UnknownScope, Field: "scope", Detail: "there is nothing at this scope"}
+	_, there, err := a.node(ctx, t, s)
+	if err == nil && !there {
+		err = unknownNode()
 	}
 	return err
 }
@@ -338,6 +344,7 @@ func (a *App) ChildResources(ctx context.Context, by pim.Caller, t pim.TenantID,
 // eligible at it or above.
 func (a *App) eligibleBelow(ctx context.Context, by pim.Caller, t pim.TenantID, scope pim.Scope) ([]pim.Scope, error) {
 	q := ResourceQuery{Kind: pim.Eligibility, Instances: true, View: Mine, Scope: scope, Query: store.Query{Tenant: t, Limit: most}}
+	wide := a.Index.Above(t, scope)
 	var roots []pim.Scope
 	for {
 		page, err := a.ResourceGrants(ctx, by, q)
@@ -346,7 +353,7 @@ func (a *App) eligibleBelow(ctx context.Context, by pim.Caller, t pim.TenantID, 
 		}
 		for _, row := range page.Rows {
 			at := row.Schedule.Key.Scope
-			if at == scope || slices.Contains(a.Index.Above(t, scope), at) {
+			if at == scope || slices.Contains(wide, at) {
 				return []pim.Scope{scope}, nil
 			}
 			roots = append(roots, at)

@@ -118,9 +118,16 @@ func knowGroup(c *pim.Case, objects []directory.Object) {
 // outdated says whether an object has changed since it was read, so that what was asked because of it need not be what
 // would be asked now: a refusal of that is none.
 func (a *App) outdated(ctx context.Context, read []pim.Touch) bool {
-	for _, t := range read {
-		c, err := a.Store.Case(ctx, pim.Need{Key: t.Key})
-		if err == nil && c.Version != t.Version {
+	needs := make([]pim.Need, len(read))
+	for i, t := range read {
+		needs[i] = pim.Need{Key: t.Key, Clock: true}
+	}
+	cases, err := a.Store.Cases(ctx, needs)
+	if err != nil {
+		return false // the refusal stands
+	}
+	for i, t := range read {
+		if cases[i].Version != t.Version {
 			return true
 		}
 	}

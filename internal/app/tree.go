@@ -22,12 +22,8 @@ const (
 	deleteNode = "/delete"
 )
 
-// MoveResources is the operation on a resource group by which resources leave it, and giveRoles the one that is asked for at what
-// comes below another management group, whose administrators rule over it then.
-const (
-	moveResources = resource.GroupType + "/moveResources/action"
-	giveRoles     = "Microsoft.Authorization/roleAssignments/write"
-)
+// moveResources is the operation on a resource group by which resources leave it.
+const moveResources = resource.GroupType + "/moveResources/action"
 
 // treeRoot is the root of a tenant's tree, which is in no store. Clients call it the tenant's root management group.
 func treeRoot(t pim.TenantID) resource.Node {

@@ -128,36 +128,16 @@ func (p *planting) undeny(ctx context.Context, scopes []pim.Scope) error {
 
 // departuresFrom are the asks by which all is lost that is held and waited for at scopes and below.
 func (a *App) departuresFrom(ctx context.Context, by pim.Caller, now time.Time, t pim.TenantID, scopes []pim.Scope) ([]pim.Ask, error) {
-	var asks []pim.Ask
-	seen := map[pim.Key]bool{}
+	var where []store.Filter
 	for some := range slices.Chunk(scopes, mostScopes) {
-		keys, err := a.concerned(ctx, now, t, store.And{store.Is(store.FieldProvider, string(pim.Resource)),
-			store.Under{Field: store.FieldScope, Scopes: some}})
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			if !seen[k] {
-				seen[k] = true
-				asks = append(asks, pim.Ask{By: by, Action: pim.Depart, Kind: pim.Assignment, Key: k})
-			}
-		}
+		where = append(where, store.And{store.Is(store.FieldProvider, string(pim.Resource)), store.Under{Field: store.FieldScope, Scopes: some}})
 	}
-	return asks, nil
+	return a.departing(ctx, by, now, t, where)
 }
 
 // departedFrom looks once more after scopes have gone: what was granted between the reading and the commit goes too.
 func (a *App) departedFrom(ctx context.Context, by pim.Caller, t pim.TenantID, scopes ...pim.Scope) error {
-	for range looks {
-		asks, err := a.departuresFrom(ctx, by, a.Time(), t, scopes)
-		if err != nil || len(asks) == 0 {
-			return err
-		}
-		if _, err := a.together(ctx, asks, store.Commit{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.untilNone(ctx, func(ctx context.Context) ([]pim.Ask, error) { return a.departuresFrom(ctx, by, a.Time(), t, scopes) })
 }
 
 // MoveResources puts resources of one resource group, with what lies below them by their paths, into another of the same tenant.

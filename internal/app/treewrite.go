@@ -270,7 +270,7 @@ func (p *planting) mayPut(n, before resource.Node) error {
 	case before.Kind == 0 && container:
 		ask = [][2]string{{n.Type + writeNode, string(n.Parent)}}
 	case container && n.Parent != before.Parent:
-		ask = append(ask, [2]string{giveRoles, string(n.Scope)}, [2]string{resource.ManagementGroupType + writeNode, string(before.Parent)},
+		ask = append(ask, [2]string{pim.WriteRoleAssignments, string(n.Scope)}, [2]string{resource.ManagementGroupType + writeNode, string(before.Parent)},
 			[2]string{resource.ManagementGroupType + writeNode, string(n.Parent)})
 	}
 	for _, x := range ask {

@@ -39,7 +39,7 @@ func (d *decision) wanted(s Schedule, doors []Door, member PrincipalID) []Effect
 		}
 		id := name + "/" + door.Name + "/" + door.Privilege
 		if member != "" {
-			id += "/" + string(member)
+			id += MemberSuffix(member)
 		}
 		out = append(out, Effect{
 			ID: id, Tenant: s.Key.Tenant, Schedule: s.ID, Key: s.Key,

@@ -1,6 +1,9 @@
 package pim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EffectState says how far something outside has come to be as it should.
 type EffectState int
@@ -22,7 +25,8 @@ const (
 // to hold and closed when it ends. It is written in the commit of the decision and carried out afterwards, at least
 // once, until the target itself proves it.
 type Effect struct {
-	// ID is natural: schedule, occurrence and door. The same opening twice is one effect.
+	// ID is natural: schedule, occurrence and door, and for whom where a group has the grant. The same opening twice is one
+	// effect.
 	ID       string
 	Tenant   TenantID
 	Schedule ScheduleID
@@ -46,6 +50,14 @@ type Effect struct {
 	// UsableAt and GoneAt are when reading back proved it. Zero: not yet.
 	UsableAt time.Time
 	GoneAt   time.Time
+}
+
+// MemberSuffix ends the ID of an effect by which a group's grant opens a door for a member.
+func MemberSuffix(member PrincipalID) string { return "/" + string(member) }
+
+// For says whether an effect opens a door for a principal: by its own grant, or as a member of the group that has it.
+func (e Effect) For(p PrincipalID) bool {
+	return e.Key.Principal == p || strings.HasSuffix(e.ID, MemberSuffix(p))
 }
 
 // Door binds a role to something outside: whoever holds the role at the scope gets the privilege.

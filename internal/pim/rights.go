@@ -2,8 +2,10 @@ package pim
 
 import (
 	"errors"
+	"time"
 
 	"portcullis/internal/abac"
+	"portcullis/internal/policy"
 	"portcullis/internal/rbac"
 )
 
@@ -83,7 +85,8 @@ func (k PrincipalKind) word() string {
 }
 
 // MayEditPolicy says whether the caller may edit the policy of a role: as one who administers the role, or, of resources, by the
-// operation for policies. Who may give only some roles loosens no rules of the others. onto are the facts of the group that the key's scope names. It returns a refusal.
+// operation for policies. Who may give only some roles loosens no rules of the others. onto are the facts of the group that the
+// key's scope names. It returns a refusal.
 func MayEditPolicy(by Caller, k RoleKey, onto GroupFacts) error {
 	if k.Provider != Resource {
 		if !MayAdminister(by, k.of(""), onto) {
@@ -91,11 +94,20 @@ func MayEditPolicy(by Caller, k RoleKey, onto GroupFacts) error {
 		}
 		return nil
 	}
-	err := mayDo(by, WriteRoleAssignments, k.Scope, delegated(abac.Request, k.of(""), 0))
+	err := MayGive(by, k.of(""), 0)
 	if refused, ok := errors.AsType[*Refusal](err); ok && refused.Code == Forbidden {
 		return MayDo(by, WritePolicies, k.Scope)
 	}
 	return err
+}
+
+// ValidRules says whether rules make sense for a role. The error is a *policy.Error.
+func ValidRules(now time.Time, k RoleKey, r policy.Rules) error {
+	if k.Provider == Resource && k.Scope == Everywhere && r.PIMOnly.Mode == policy.PIMOnlyEnabled {
+		// A Global Administrator's way back to resources is a grant outside PIM at the root.
+		return &policy.Error{Rule: policy.RulePIMOnlyAdminAssignment, Detail: "roles can always be given outside PIM at the root"}
+	}
+	return r.Validate(now, k.Provider != Directory)
 }
 
 // MayReadPolicy says whether the caller may read the policy of any role that a key names, beside those that concern them.

@@ -108,7 +108,7 @@ func (s *Story) Policy(role string, change func(*policy.Rules)) {
 	p.Rules = p.Rules.Clone()
 	change(&p.Rules)
 	p.Version++
-	if err := p.Rules.Validate(s.Now, k.Provider != pim.Directory); err != nil {
+	if err := pim.ValidRules(s.Now, k, p.Rules); err != nil {
 		s.t.Helper()
 		s.t.Fatalf("policy of %s: %v", role, err)
 	}

@@ -239,15 +239,13 @@ func (p *change) outcome(o pim.Outcome) error {
 func (p *change) schedules(list []pim.Schedule) error {
 	named := map[scheduleID]int{}
 	for _, s := range list {
-		if s.Key.Provider != pim.Resource {
-			if err := p.add(putSchedules)(scheduleRow(s)); err != nil {
-				return err
-			}
-			continue
-		}
 		row, err := scheduleRow(s)
 		if err != nil {
 			return err
+		}
+		if s.Key.Provider != pim.Resource {
+			p.rows[putSchedules] = append(p.rows[putSchedules], row)
+			continue
 		}
 		id := scheduleID{s.Key.Tenant, s.ID}
 		if at, twice := named[id]; twice {

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/store"
+)
+
+// doubt says that the store could not tell whether it had written something, so that the access index may be behind.
+type doubt struct {
+	there atomic.Bool
+	// reading is held while the index is filled anew.
+	reading sync.Mutex
+}
+
+// doubted notes a commit whose end nobody knows, because the database went away before it had answered. What it would have changed
+// or ended holds no more, as far as this process can say, and what it would have made does not hold yet (promise P3); before the
+// next commit the index is read anew.
+func (a *App) doubted(c store.Commit) {
+	var over []pim.Schedule
+	for _, s := range c.Schedules {
+		if s.Ending == pim.NotEnded && !s.Modified.IsZero() {
+			s.Ending = pim.Undermined // in the index alone
+		}
+		if s.Ending != pim.NotEnded {
+			over = append(over, s)
+		}
+	}
+	gone := withLinks(store.Commit{Outcome: pim.Outcome{Schedules: over}})
+	a.Index.Commit(over, nil, edges(append(gone.Unlinks, c.Unlinks...)))
+	// A container that was moved has nothing above it until it is known where it is; roles that were changed allow nothing.
+	without := store.Commit{Cleared: c.Cleared, Denials: c.Denials, Deleted: c.Deleted}
+	for _, n := range c.Resources {
+		without.Cleared = append(without.Cleared, store.Place{Tenant: n.Tenant, Scope: n.Scope})
+	}
+	for _, o := range c.Objects {
+		if o.Kind == directory.KindResourceRole {
+			without.Deleted = append(without.Deleted, o)
+		}
+	}
+	a.knowResources(without)
+	a.doubt.there.Store(true)
+}
+
+// certain fills the index anew if it may be behind. ErrUnavailable: that cannot be done now, and so nothing else can.
+func (a *App) certain(ctx context.Context) error {
+	if !a.doubt.there.Load() {
+		return nil
+	}
+	a.doubt.reading.Lock()
+	defer a.doubt.reading.Unlock()
+	// Taken back first: what becomes doubtful while it is being read is read again.
+	if !a.doubt.there.Swap(false) {
+		return nil
+	}
+	if err := a.Load(ctx); err != nil {
+		a.doubt.there.Store(true)
+		return errors.Join(store.ErrUnavailable, err)
+	}
+	return nil
+}
