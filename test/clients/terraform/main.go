@@ -76,11 +76,6 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	s, err := startServer(ctx, o.pim, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop(err != nil)) }()
 	for _, p := range []struct {
 		provider, config string
 		steps            func(*story) []step
@@ -88,15 +83,30 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		if programs.providers[p.provider] == "" {
 			continue
 		}
-		t, err := newStory(s, programs, p.provider, p.config, dir, out)
-		if err != nil {
-			return err
+		own := filepath.Join(dir, p.provider)
+		err := os.Mkdir(own, 0o700)
+		if err == nil {
+			err = tellStory(ctx, o, programs, p.provider, p.config, own, out, p.steps)
 		}
-		if err := t.tell(ctx, p.steps(t)); err != nil {
+		if err != nil {
 			return fmt.Errorf("%s: %w", p.provider, err)
 		}
 	}
 	return missing
+}
+
+// tellStory tells one story to a server of its own: each moves PIM's clock as it needs.
+func tellStory(ctx context.Context, o options, p programs, provider, config, dir string, out io.Writer, steps func(*story) []step) (err error) {
+	s, err := startServer(ctx, o.pim, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop(err != nil)) }()
+	t, err := newStory(s, p, provider, config, dir, out)
+	if err != nil {
+		return err
+	}
+	return t.tell(ctx, steps(t))
 }
 
 // The providers.

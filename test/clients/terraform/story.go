@@ -30,10 +30,6 @@ type story struct {
 }
 
 func newStory(s *server, p programs, provider, config, dir string, out io.Writer) (*story, error) {
-	dir = filepath.Join(dir, provider)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
 	until := time.Now().UTC().Add(lasts).Truncate(24 * time.Hour).Format(time.RFC3339)
 	password := rand.Text() + "-a1"
 	env, err := environment(s, p, provider, dir, until, password)
