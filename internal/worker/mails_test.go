@@ -293,8 +293,12 @@ func TestMailsOfEachKind(t *testing.T) {
 			[]string{"dana: Decide: Anna Müller asks to activate " + role}},
 		{"approved", func() { answers(dana, pim.Approve, request) },
 			[]string{"anna: Your request for " + role + " was approved", "root: Anna Müller activated " + role, "sec: Anna Müller activated " + role}},
-		{"denied", func() { o.passes(3 * time.Hour); answers(bo, pim.Deny, activates()) },
-			[]string{"anna: Your request for " + role + " was denied"}},
+		{"denied", func() {
+			o.passes(3 * time.Hour)
+			request = activates()
+			o.await("asked", settled)
+			answers(bo, pim.Deny, request)
+		}, []string{"anna: Your request for " + role + " was denied", "bo: Decide: Anna Müller asks to activate " + role}},
 		{"withdrawn", func() { request = activates(); o.await("asked", settled); answers(anna, pim.Cancel, request) },
 			[]string{"anna: Your request for " + role + " was withdrawn", "bo: Anna Müller’s request for " + role + " was withdrawn", "bo: Decide: Anna Müller asks to activate " + role}},
 		{"lapsed", func() {
