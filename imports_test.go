@@ -60,7 +60,8 @@ const allowedImports = `
 	api/edm:
 	api:                CORE directory access store auth app api/odata
 	api/wire:           CORE api
-	api/graph:          CORE directory catalog store app auth api api/wire api/odata api/edm
+	api/listing:        CORE store api api/wire api/odata
+	api/graph:          CORE directory catalog store app auth api api/wire api/listing api/odata api/edm
 	api/arm:            CORE directory resource catalog store app auth api api/wire api/odata
 	api/native:         CORE access resource store app auth api api/odata
 	api/scim:           CORE directory store app auth api
@@ -107,7 +108,7 @@ var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep"
 var machineNames = []string{"Local", "LoadLocation"}
 
 // sharedByDialects are the packages under internal/api that are no dialect.
-var sharedByDialects = []string{"odata", "edm", "wire", "schematest", "openapi"}
+var sharedByDialects = []string{"odata", "edm", "listing", "wire", "schematest", "openapi"}
 
 const module = "portcullis/"
 

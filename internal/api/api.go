@@ -22,7 +22,8 @@ import (
 
 // Surface is one dialect.
 type Surface interface {
-	// Prefixes are the first segments of all its addresses, such as "v1.0". It answers for unknown ones below them.
+	// Prefixes are how all its addresses begin, such as "v1.0" or "beta/privilegedAccess"; of several surfaces the longest one
+	// counts. It answers for unknown addresses below them.
 	Prefixes() []string
 	// Routes are its operations. They do not change.
 	Routes() []Route
@@ -106,6 +107,8 @@ type Request struct {
 	Began time.Time
 
 	writer http.ResponseWriter
+	// retirement is that of the dialect, where it has one.
+	retirement *Retirement
 	// whole is the context of the call without the bound on its time, for answers that are streamed.
 	whole context.Context //nolint:containedctx // a Request lives as long as its call
 }

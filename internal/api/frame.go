@@ -26,6 +26,7 @@ type Frame struct {
 	mux      *http.ServeMux
 	names    map[string]names   // by lower-case prefix: two dialects spell the same word in their own ways
 	surfaces map[string]Surface // by lower-case prefix
+	longest  int                // segments of the longest prefix
 	methods  []string
 }
 
@@ -43,7 +44,10 @@ type Options struct {
 	Origin func(*http.Request) string
 	// Address tells the caller's network address; nil: that of the connection.
 	Address func(*http.Request) string
-	Log     *slog.Logger
+	// Called is told of each call of a retiring dialect whose caller is known, answered or refused; nil: nobody is. It does not
+	// wait for anything.
+	Called func(Use)
+	Log    *slog.Logger
 }
 
 const (
@@ -85,6 +89,7 @@ func (f *Frame) mount(s Surface) {
 		spelling.learn(p)
 		f.names[strings.ToLower(p)] = spelling
 		f.surfaces[strings.ToLower(p)] = s
+		f.longest = max(f.longest, strings.Count(p, "/")+1)
 	}
 	for _, route := range s.Routes() {
 		spelling.learn(route.Pattern)
@@ -123,14 +128,30 @@ func (f *Frame) Serves(r *http.Request) bool {
 	return ok && s != nil
 }
 
-// address brings an escaped path to the form of the routes of the surface that its first segment names; nil: none.
+// address brings an escaped path to the form of the routes of the surface that its first segments name; nil: none.
 func (f *Frame) address(escaped string) (address, Surface, bool) {
-	a, ok := f.names[strings.ToLower(firstSegment(escaped))].normal(escaped)
-	s := f.surfaces[strings.ToLower(a.first())]
+	prefix := f.prefix(escaped)
+	a, ok := f.names[prefix].normal(escaped)
+	s := f.surfaces[prefix]
 	if c, cuts := s.(Cutter); cuts && ok {
 		a.off, a.segments = c.Cut(a.segments)
 	}
 	return a, s, ok
+}
+
+// prefix is the longest prefix of a surface that an address begins with, in lower case; empty: none.
+func (f *Frame) prefix(escaped string) string {
+	found, at := "", ""
+	for i, segment := range firstSegments(escaped, f.longest) {
+		if i > 0 {
+			at += "/"
+		}
+		at += segment
+		if f.surfaces[at] != nil {
+			found = at
+		}
+	}
+	return found
 }
 
 // ServeHTTP serves one call.
@@ -149,6 +170,9 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r2.URL = a.apply(r.URL)
 	r2.RequestURI = ""
 	call.Request, call.Arguments = r2, a.arguments
+	if old, ok := s.(Retiring); ok {
+		call.retirement = old.Retirement(call)
+	}
 	if len(a.off) > 0 {
 		call.Scope = "/" + strings.Join(a.off, "/")
 	}
@@ -220,6 +244,9 @@ func (m mounted) serve(call *Request) (Answer, error) {
 		}
 		// The second gate, which the application judges by.
 		call.Caller = m.frame.Callers.Caller(call.Tenant, call.Caller)
+	}
+	if err := m.frame.retiring(m, call); err != nil {
+		return Answer{}, err
 	}
 	return m.route.Handle(call)
 }
@@ -305,6 +332,9 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 	h := w.Header()
 	for k, v := range a.Header {
 		h[k] = v
+	}
+	if r := call.retirement; r != nil {
+		r.tell(h)
 	}
 	h.Set("Request-Id", call.ID)
 	h.Set("Client-Request-Id", call.ClientID)

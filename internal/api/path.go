@@ -162,13 +162,25 @@ func (a address) first() string {
 	return a.segments[0]
 }
 
-// firstSegment is the first segment of an escaped path, as it is written.
-func firstSegment(escaped string) string {
-	segment, _, _ := strings.Cut(strings.TrimLeft(escaped, "/"), "/")
-	if plain, err := url.PathUnescape(segment); err == nil {
-		return plain
+// firstSegments are the first segments of an escaped path in lower case, as many as wanted at most, without the keys in
+// brackets behind them.
+func firstSegments(escaped string, wanted int) []string {
+	var out []string
+	for raw := range strings.SplitSeq(escaped, "/") {
+		if raw == "" {
+			continue
+		}
+		if len(out) == wanted {
+			break
+		}
+		segment := raw
+		if plain, err := url.PathUnescape(raw); err == nil {
+			segment = plain
+		}
+		segment, _, _ = strings.Cut(segment, "(")
+		out = append(out, strings.ToLower(strings.TrimSpace(segment)))
 	}
-	return segment
+	return out
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }

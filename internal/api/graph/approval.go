@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -220,7 +221,7 @@ func (c *call) relateSteps(e odata.Expand, rows []approvalRow) (related, error) 
 		}
 	}
 	list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
-	list.context = func(i int) string { return c.stepsContext(rows[i], e.Path) + shape(e.Query) }
+	list.context = func(i int) string { return c.stepsContext(rows[i], e.Path) + listing.Shape(e.Query) }
 	return list, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -20,7 +21,7 @@ func roleAssignments() grantSet {
 	}
 }
 
-func assignmentColumns() columns {
+func assignmentColumns() listing.Columns {
 	cs := grantColumns()
 	cs["id"] = instanceIDColumn(directoryWords(), pim.Assignment)
 	return cs

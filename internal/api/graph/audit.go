@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
@@ -44,7 +45,7 @@ func auditReader(c *call) error {
 }
 
 // auditPage reads a page of the log, the latest entry first unless asked otherwise.
-func auditPage(c *call) fetcher[pim.Event] {
+func auditPage(c *call) listing.Fetcher[pim.Event] {
 	return func(q store.Query) (store.Page[pim.Event], error) {
 		if len(q.Order) == 0 {
 			q.Order = []store.Order{{Field: store.FieldAt, Desc: true}}
@@ -63,11 +64,11 @@ func listAudits(c *call) (api.Answer, error) {
 // auditKind is the type with the one condition that depends on the caller: whose directory it is.
 func (c *call) auditKind() *kind[pim.Event] {
 	k := c.audit
-	k.columns = columns{}
+	k.columns = listing.Columns{}
 	for name, col := range c.audit.columns {
 		k.columns[name] = col
 	}
-	k.columns["targetResources"] = column{any: auditTargets(string(c.Tenant)), loose: true}
+	k.columns["targetResources"] = listing.Column{Any: auditTargets(string(c.Tenant)), Loose: true}
 	return &k
 }
 

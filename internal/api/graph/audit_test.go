@@ -304,7 +304,7 @@ func TestTheLogLosesNoEntry(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		where, exact := kind.columns.compile(q.Filter)
+		where, exact := kind.columns.Compile(q.Filter)
 		got := where == nil || store.Match(where, eventColumn(e))
 		if want && !got {
 			t.Fatalf("%s is true of %+v, but the store leaves it out by %#v", text, e, where)

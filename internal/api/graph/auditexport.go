@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -39,10 +40,10 @@ func exportAudits(c *call) (api.Answer, error) {
 		return api.Answer{}, badRequest("An export takes $filter and $orderby alone.")
 	}
 	x := &export{call: c, filter: q.Filter}
-	x.query = store.Query{Tenant: c.Tenant, Limit: scanSize, Order: []store.Order{{Field: store.FieldAt, Desc: true}}}
-	x.query.Where, x.exact = k.columns.compile(q.Filter)
+	x.query = store.Query{Tenant: c.Tenant, Limit: listing.ScanSize, Order: []store.Order{{Field: store.FieldAt, Desc: true}}}
+	x.query.Where, x.exact = k.columns.Compile(q.Filter)
 	if len(q.OrderBy) > 0 {
-		if x.query.Order, err = k.columns.order(q.OrderBy); err != nil {
+		if x.query.Order, err = k.columns.SortedBy(q.OrderBy); err != nil {
 			return api.Answer{}, err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
 	"portcullis/internal/directory"
@@ -90,7 +91,7 @@ func fetchTable(t *testing.T, s *httptest.Server, query url.Values) (status int,
 // TestExportHasEveryEntryOnce: all pages of a long log, each entry once, in the order asked for, as RFC 4180 has it; cells that
 // begin like formulas begin with an apostrophe.
 func TestExportHasEveryEntryOnce(t *testing.T) {
-	const n = 2*scanSize + 7
+	const n = 2*listing.ScanSize + 7
 	s := library(t, n, 100, machine{app: true})
 	for _, x := range []struct {
 		query       url.Values
@@ -151,7 +152,7 @@ func TestExportRefuses(t *testing.T) {
 // TestExportThatBreaksIsNoWhole: a log that cannot be read to its end breaks the connection; one that cannot be read at all is
 // an error.
 func TestExportThatBreaksIsNoWhole(t *testing.T) {
-	if status, _, text, err := fetchTable(t, library(t, 2*scanSize, 1, machine{app: true}), nil); err == nil {
+	if status, _, text, err := fetchTable(t, library(t, 2*listing.ScanSize, 1, machine{app: true}), nil); err == nil {
 		t.Errorf("got %d and a whole answer of %d bytes, want a broken one", status, len(text))
 	}
 	if status, _, _, _ := fetchTable(t, library(t, 3, 0, machine{app: true}), nil); status != http.StatusInternalServerError {

@@ -3,6 +3,7 @@ package graph
 import (
 	"strings"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -11,17 +12,17 @@ import (
 // What of a filter on the audit log its store decides: all but what stands in reasons and details. Names that no column has,
 // such as those of activities, are turned into the events that are called so.
 
-func auditColumns(t auditTable) columns {
-	byWord := func(word func(auditName) string) column {
+func auditColumns(t auditTable) listing.Columns {
+	byWord := func(word func(auditName) string) listing.Column {
 		return wordsColumn(func(pass func(string) bool) store.Filter {
 			return t.events(func(n auditName) bool { return pass(word(n)) })
 		})
 	}
 	person, app := store.Is(store.FieldActorKind, int(pim.UserPrincipal)), store.Not{Filter: store.Is(store.FieldActorKind, int(pim.UserPrincipal))}
 	clock := store.And{store.Is(store.FieldActorKind, 0), store.Is(store.FieldActorName, nil)}
-	return columns{
+	return listing.Columns{
 		"id":                  eventIDColumn(),
-		"activityDateTime":    timeColumn(store.FieldAt),
+		"activityDateTime":    listing.TimeColumn(store.FieldAt),
 		"activityDisplayName": byWord(func(n auditName) string { return n.name }),
 		"loggedByService":     byWord(auditName.service),
 		"operationType":       byWord(func(n auditName) string { return n.operation }),
@@ -46,9 +47,9 @@ func auditColumns(t auditTable) columns {
 }
 
 // wordsColumn compares a word of a closed set, which events find the words that pass a test. Letter case does not count.
-func wordsColumn(events func(pass func(word string) bool) store.Filter) column {
-	return column{
-		compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func wordsColumn(events func(pass func(word string) bool) store.Filter) listing.Column {
+	return listing.Column{
+		Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 			text, ok := v.(odata.String)
 			if _, null := v.(odata.Null); null {
 				text, ok = "", true // no event is without the word, and none has the empty one
@@ -58,7 +59,7 @@ func wordsColumn(events func(pass func(word string) bool) store.Filter) column {
 			}
 			return events(func(word string) bool { return strings.EqualFold(word, string(text)) == (op == odata.Eq) }), true
 		},
-		call: func(function, text string) (store.Filter, bool) {
+		Call: func(function, text string) (store.Filter, bool) {
 			text = strings.ToLower(text)
 			switch function {
 			case "startswith":
@@ -93,8 +94,8 @@ func (t auditTable) inCategories(pass func(string) bool) store.Filter {
 }
 
 // eventIDColumn compares the ids of entries.
-func eventIDColumn() column {
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func eventIDColumn() listing.Column {
+	return listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		text, ok := v.(odata.String)
 		if !ok || op != odata.Eq && op != odata.Ne {
 			return nil, false
@@ -111,8 +112,8 @@ func eventIDColumn() column {
 }
 
 // correlationColumn finds what belongs together: the events of a request, or one that is about none.
-func correlationColumn() column {
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func correlationColumn() listing.Column {
+	return listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		text, ok := v.(odata.String)
 		if !ok || op != odata.Eq && op != odata.Ne {
 			return nil, false
@@ -129,7 +130,7 @@ func correlationColumn() column {
 
 // guarded compares a column where a guard holds; elsewhere the property is null. clock, where it is given, is where the
 // property is the name of the clock instead.
-func guarded(f store.Field, guard store.Filter, isID bool, clock store.Filter) column {
+func guarded(f store.Field, guard store.Filter, isID bool, clock store.Filter) listing.Column {
 	fold := func(s string) string {
 		if isID {
 			return strings.ToLower(s) // as ids are kept
@@ -146,8 +147,8 @@ func guarded(f store.Field, guard store.Filter, isID bool, clock store.Filter) c
 		}
 		return any
 	}
-	return column{
-		compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+	return listing.Column{
+		Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 			var equal store.Filter
 			switch v := v.(type) {
 			case odata.String:
@@ -170,7 +171,7 @@ func guarded(f store.Field, guard store.Filter, isID bool, clock store.Filter) c
 			}
 			return nil, false
 		},
-		call: func(function, text string) (store.Filter, bool) {
+		Call: func(function, text string) (store.Filter, bool) {
 			low, name := strings.ToLower(text), strings.ToLower(clockName)
 			switch function {
 			case "startswith":

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/store"
@@ -115,7 +116,7 @@ func purgeDeleted(role bool) handler {
 
 // listDeletedRoles lists the custom role definitions in the bin.
 func listDeletedRoles(c *call) (api.Answer, error) {
-	page, err := c.editor.Deleted(c.Context(), store.Query{Tenant: c.Tenant, Limit: scanSize,
+	page, err := c.editor.Deleted(c.Context(), store.Query{Tenant: c.Tenant, Limit: listing.ScanSize,
 		Where: store.Is(store.FieldObjectKind, int(directory.KindRole))})
 	if err != nil {
 		return api.Answer{}, err

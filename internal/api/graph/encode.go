@@ -1,9 +1,8 @@
 package graph
 
 import (
-	"strings"
-
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
@@ -11,22 +10,6 @@ import (
 
 // selection is what $select asks for, by property. Nil is everything.
 type selection = wire.Selection
-
-// selected is the selection of a query. The id is always among it, as clients rely on.
-func selected(q odata.Query) selection {
-	if len(q.Select) == 0 {
-		return nil
-	}
-	s := selection{"id": true}
-	for _, name := range q.Select {
-		if name == "*" {
-			return nil
-		}
-		first, _, _ := strings.Cut(name, "/")
-		s[first] = true
-	}
-	return s
-}
 
 // object is the writer of one JSON object.
 type object = wire.Object
@@ -62,25 +45,9 @@ func (c *call) entity(status int, set string, q odata.Query, row []byte) api.Ans
 	}
 	o := newObject(make([]byte, 0, len(row)+200), nil)
 	o.Name("@odata.context")
-	o.B = api.AppendText(o.B, c.base()+"/$metadata#"+set+shape(q)+"/$entity")
+	o.B = api.AppendText(o.B, c.base()+"/$metadata#"+set+listing.Shape(q)+"/$entity")
 	if len(row) > 2 {
 		o.B = append(o.B, ',')
 	}
 	return c.json(status, append(o.B, row[1:]...))
-}
-
-// shape is what a context tells of $select and $expand: (principalId,roleDefinition()).
-func shape(q odata.Query) string {
-	list := append([]string(nil), q.Select...)
-	for _, e := range q.Expand {
-		inner := shape(e.Query)
-		if inner == "" {
-			inner = "()"
-		}
-		list = append(list, e.Path+inner)
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	return "(" + strings.Join(list, ",") + ")"
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
@@ -349,7 +350,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 	b.Run("append", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := finish(c, &c.assignmentInstance, odata.Query{}, rows, "", -1); err != nil {
+			if _, err := finish(c, &c.assignmentInstance, odata.Query{}, listing.Page[pim.Instance]{Rows: rows, Total: -1}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -100,7 +100,7 @@ func TestTheStoreLosesNoRow(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		where, exact := requestColumns(w, row.Kind).compile(q.Filter)
+		where, exact := requestColumns(w, row.Kind).Compile(q.Filter)
 		got := where == nil || store.Match(where, requestColumn(row.Request))
 		if want && !got {
 			t.Fatalf("%s is true of the row, but the store leaves it out by %#v", text, where)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
@@ -32,9 +33,9 @@ func (c *call) allGrants(of pim.Kind, instances bool, where store.Filter) ([]pim
 
 // allOf reads every grant of a set that matches.
 func (c *call) allOf(g grantSet, where store.Filter) ([]pim.Instance, error) {
-	query := store.Query{Tenant: c.Tenant, Limit: scanSize, Where: where}
+	query := store.Query{Tenant: c.Tenant, Limit: listing.ScanSize, Where: where}
 	var rows []pim.Instance
-	for range maxScans {
+	for range listing.MaxScans {
 		page, err := c.visibleGrants(g, query)
 		if err != nil {
 			return nil, err
@@ -111,21 +112,21 @@ func filterNavigation(name string, of *odata.Schema) odata.Property {
 }
 
 // grantColumns are what the store knows of all.
-func grantColumns() columns {
-	start, end, created := timeColumn(store.FieldStart), timeColumn(store.FieldEnd), timeColumn(store.FieldCreated)
+func grantColumns() listing.Columns {
+	start, end, created := listing.TimeColumn(store.FieldStart), listing.TimeColumn(store.FieldEnd), listing.TimeColumn(store.FieldCreated)
 	// What these compare is derived; they only sort by the column.
-	start.compare, end.compare = nil, nil
-	return columns{
-		"principalId":       idColumn(store.FieldPrincipal),
-		"principal/id":      idColumn(store.FieldPrincipal),
-		"roleDefinitionId":  idColumn(store.FieldRole),
-		"roleDefinition/id": idColumn(store.FieldRole),
+	start.Compare, end.Compare = nil, nil
+	return listing.Columns{
+		"principalId":       listing.IDColumn(store.FieldPrincipal),
+		"principal/id":      listing.IDColumn(store.FieldPrincipal),
+		"roleDefinitionId":  listing.IDColumn(store.FieldRole),
+		"roleDefinition/id": listing.IDColumn(store.FieldRole),
 		"directoryScopeId":  scopeColumn(store.FieldScope),
-		"groupId":           idColumn(store.FieldScope),
-		"group/id":          idColumn(store.FieldScope),
-		"accessId":          idColumn(store.FieldRole),
-		"memberType":        wordColumn(store.FieldMember, memberTypes),
-		"assignmentType":    wordColumn(store.FieldType, assignmentTypes),
+		"groupId":           listing.IDColumn(store.FieldScope),
+		"group/id":          listing.IDColumn(store.FieldScope),
+		"accessId":          listing.IDColumn(store.FieldRole),
+		"memberType":        listing.WordColumn(store.FieldMember, memberTypes),
+		"assignmentType":    listing.WordColumn(store.FieldType, assignmentTypes),
 		"createdDateTime":   created,
 		"startDateTime":     start,
 		"endDateTime":       end,
@@ -214,7 +215,7 @@ type grantSet struct {
 	where store.Filter
 }
 
-func (g grantSet) fetch(c *call) fetcher[pim.Instance] {
+func (g grantSet) fetch(c *call) listing.Fetcher[pim.Instance] {
 	return func(q store.Query) (store.Page[pim.Instance], error) {
 		if g.where != nil {
 			q.Where = and(q.Where, g.where)
@@ -320,7 +321,7 @@ func (g grantSet) find(c *call) (pim.Instance, error) {
 	}
 	for _, view := range []app.View{app.Everybody, app.Mine} {
 		c.view = view
-		page, err := g.fetch(c)(store.Query{Tenant: c.Tenant, Where: where, Limit: scanSize})
+		page, err := g.fetch(c)(store.Query{Tenant: c.Tenant, Where: where, Limit: listing.ScanSize})
 		if isForbidden(err) {
 			continue
 		}

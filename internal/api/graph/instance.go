@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -45,7 +46,7 @@ func instanceProperties(w words, of pim.Kind) []odata.Property {
 	)
 }
 
-func instanceColumns(w words, of pim.Kind) columns {
+func instanceColumns(w words, of pim.Kind) listing.Columns {
 	cs := grantColumns()
 	cs[scheduleIDName(w.provider, of)] = scheduleIDColumn(w)
 	cs["id"] = instanceIDColumn(w, of)
@@ -54,8 +55,8 @@ func instanceColumns(w words, of pim.Kind) columns {
 }
 
 // instanceIDColumn finds rows by their derived id. A row by a group may be had by other groups too, so it is loose.
-func instanceIDColumn(w words, of pim.Kind) column {
-	return column{loose: true, compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func instanceIDColumn(w words, of pim.Kind) listing.Column {
+	return listing.Column{Loose: true, Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false

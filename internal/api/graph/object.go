@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
@@ -80,15 +81,15 @@ func objectValue(_ *call, d directory.Object, path []string) any {
 	return nil
 }
 
-func objectColumns() columns {
-	return columns{
-		"id":                idColumn(store.FieldID),
-		"displayName":       textColumn(store.FieldDisplayName),
-		"userPrincipalName": textColumn(store.FieldPrincipalName),
-		"mail":              textColumn(store.FieldMail),
-		"mailNickname":      textColumn(store.FieldMailNickname),
-		"appId":             idColumn(store.FieldClientID),
-		"accountEnabled":    boolColumn(store.FieldEnabled),
+func objectColumns() listing.Columns {
+	return listing.Columns{
+		"id":                listing.IDColumn(store.FieldID),
+		"displayName":       listing.TextColumn(store.FieldDisplayName),
+		"userPrincipalName": listing.TextColumn(store.FieldPrincipalName),
+		"mail":              listing.TextColumn(store.FieldMail),
+		"mailNickname":      listing.TextColumn(store.FieldMailNickname),
+		"appId":             listing.IDColumn(store.FieldClientID),
+		"accountEnabled":    listing.BoolColumn(store.FieldEnabled),
 	}
 }
 
@@ -123,7 +124,7 @@ func listKind(of func(*call) *kind[directory.Object], k directory.Kind) handler 
 	}
 }
 
-func (c *call) objectsOf(k directory.Kind) fetcher[directory.Object] {
+func (c *call) objectsOf(k directory.Kind) listing.Fetcher[directory.Object] {
 	return func(q store.Query) (store.Page[directory.Object], error) {
 		found, err := c.search()
 		if err != nil {
@@ -153,7 +154,7 @@ func (c *call) search() (store.Filter, error) {
 	for _, all := range terms {
 		f := store.And{}
 		for _, t := range all {
-			column := cs[t.name].text
+			column := cs[t.name].Text
 			if column == "" {
 				return nil, badRequest("$search: property '%s' cannot be searched.", t.name)
 			}

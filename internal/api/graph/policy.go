@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -96,7 +97,7 @@ func relatePolicies(c *call, expands []odata.Expand, rows []policyRow) ([]relate
 		}
 		list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
 		list.context = func(i int) string {
-			return "policies/roleManagementPolicies('" + rows[i].id() + "')/" + e.Path + shape(e.Query)
+			return "policies/roleManagementPolicies('" + rows[i].id() + "')/" + e.Path + listing.Shape(e.Query)
 		}
 		out = append(out, list)
 	}

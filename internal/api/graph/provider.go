@@ -3,6 +3,7 @@ package graph
 import (
 	"strings"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
 )
@@ -179,7 +180,7 @@ func (k *kinds) setRoleKinds(w words, beta bool) {
 
 func (k *kinds) setGrantKinds(r *roleKinds) {
 	w := r.words
-	kindOf := func(noun string, properties []odata.Property, cs columns, navigations ...odata.Navigation) kind[pim.Instance] {
+	kindOf := func(noun string, properties []odata.Property, cs listing.Columns, navigations ...odata.Navigation) kind[pim.Instance] {
 		return kind[pim.Instance]{
 			set: w.root + w.name(noun) + "s", typ: w.typ + noun, columns: cs,
 			schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w, navigations...)},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -288,34 +289,34 @@ func requestProperties(w words) []odata.Property {
 	)
 }
 
-func requestColumns(w words, k pim.Kind) columns {
-	completed := timeColumn(store.FieldCompleted)
-	completed.compare = nil // a removal tells none
-	return columns{
-		"id":                idColumn(store.FieldID),
-		"status":            wordColumn(store.FieldStatus, statusWords(k)),
-		"action":            wordColumn(store.FieldAction, actionWords),
-		"principalId":       idColumn(store.FieldPrincipal),
-		"principal/id":      idColumn(store.FieldPrincipal),
-		"roleDefinitionId":  idColumn(store.FieldRole),
-		"roleDefinition/id": idColumn(store.FieldRole),
+func requestColumns(w words, k pim.Kind) listing.Columns {
+	completed := listing.TimeColumn(store.FieldCompleted)
+	completed.Compare = nil // a removal tells none
+	return listing.Columns{
+		"id":                listing.IDColumn(store.FieldID),
+		"status":            listing.WordColumn(store.FieldStatus, statusWords(k)),
+		"action":            listing.WordColumn(store.FieldAction, actionWords),
+		"principalId":       listing.IDColumn(store.FieldPrincipal),
+		"principal/id":      listing.IDColumn(store.FieldPrincipal),
+		"roleDefinitionId":  listing.IDColumn(store.FieldRole),
+		"roleDefinition/id": listing.IDColumn(store.FieldRole),
 		"directoryScopeId":  scopeColumn(store.FieldScope),
-		"groupId":           idColumn(store.FieldScope),
-		"group/id":          idColumn(store.FieldScope),
-		"accessId":          idColumn(store.FieldRole),
-		"createdDateTime":   timeColumn(store.FieldCreated),
+		"groupId":           listing.IDColumn(store.FieldScope),
+		"group/id":          listing.IDColumn(store.FieldScope),
+		"accessId":          listing.IDColumn(store.FieldRole),
+		"createdDateTime":   listing.TimeColumn(store.FieldCreated),
 		"completedDateTime": completed,
-		"createdBy/user/id": idColumn(store.FieldCreatedBy),
+		"createdBy/user/id": listing.IDColumn(store.FieldCreatedBy),
 		"targetScheduleId":  targetColumn(w),
 	}
 }
 
 // targetColumn finds requests by the schedule that they made.
-func targetColumn(w words) column {
+func targetColumn(w words) listing.Column {
 	if w.provider == pim.Directory {
 		return guidOrExact(store.FieldTarget)
 	}
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+	return listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false
@@ -438,7 +439,7 @@ type requestSet struct {
 	write []string
 }
 
-func (s requestSet) fetch(c *call) fetcher[requestRow] {
+func (s requestSet) fetch(c *call) listing.Fetcher[requestRow] {
 	return func(q store.Query) (store.Page[requestRow], error) {
 		page, err := c.app.Requests(c.Context(), c.Caller, s.provider, s.of, c.view, q)
 		if c.ownToo && isForbidden(err) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
@@ -51,12 +52,12 @@ func timePathProperty(name string) odata.Property {
 	}}
 }
 
-func scheduleColumns(w words) columns {
+func scheduleColumns(w words) listing.Columns {
 	cs := grantColumns()
 	cs["id"] = scheduleIDColumn(w)
 	cs["createdUsing"] = guidOrExact(store.FieldRequest)
-	cs["scheduleInfo/startDateTime"] = column{order: store.FieldStart}
-	cs["scheduleInfo/expiration/endDateTime"] = column{order: store.FieldEnd}
+	cs["scheduleInfo/startDateTime"] = listing.Column{Order: store.FieldStart}
+	cs["scheduleInfo/expiration/endDateTime"] = listing.Column{Order: store.FieldEnd}
 	return cs
 }
 
@@ -108,8 +109,8 @@ func (k groupKey) instance() store.Filter {
 	return append(where, store.Is(store.FieldMember, int(pim.Direct)))
 }
 
-func scheduleIDColumn(w words) column {
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func scheduleIDColumn(w words) listing.Column {
+	return listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		id, ok := v.(odata.String)
 		if !ok || op != odata.Eq {
 			return nil, false
@@ -119,17 +120,17 @@ func scheduleIDColumn(w words) column {
 }
 
 // guidOrExact compares ids that are GUIDs, kept in lower case, or base64.
-func guidOrExact(f store.Field) column {
-	return column{compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+func guidOrExact(f store.Field) listing.Column {
+	return listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
 		switch v := v.(type) {
 		case odata.String:
 			id := string(v)
 			if isGUID(id) {
 				id = strings.ToLower(id)
 			}
-			return store.Compare{Field: f, Op: opOf(op), Value: id}, true
+			return store.Compare{Field: f, Op: listing.OpOf(op), Value: id}, true
 		case odata.Null:
-			return store.Compare{Field: f, Op: opOf(op), Value: nil}, true
+			return store.Compare{Field: f, Op: listing.OpOf(op), Value: nil}, true
 		}
 		return nil, false
 	}}
