@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
@@ -103,7 +104,7 @@ func byAppID(of func(*call) *kind[directory.Object]) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return one(c, of(c), http.StatusOK, o)
+		return listing.One(c, of(c), http.StatusOK, o)
 	}
 }
 
@@ -155,7 +156,7 @@ func (in applicationIn) apply(o *directory.Object) error {
 // createApplication makes an application with its service principal: here they are one object.
 func createApplication(c *call) (api.Answer, error) {
 	var in applicationIn
-	if err := decode(c, &c.application, &in); err != nil {
+	if err := listing.Decode(c, &c.application, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if in.DisplayName.value == "" {
@@ -166,12 +167,12 @@ func createApplication(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.application, http.StatusCreated, o)
+	return listing.One(c, &c.application, http.StatusCreated, o)
 }
 
 func createServicePrincipal(c *call) (api.Answer, error) {
 	var in applicationIn
-	if err := decode(c, &c.servicePrincipal, &in); err != nil {
+	if err := listing.Decode(c, &c.servicePrincipal, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if !isGUID(in.AppID) {
@@ -184,7 +185,7 @@ func createServicePrincipal(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.servicePrincipal, http.StatusCreated, o)
+	return listing.One(c, &c.servicePrincipal, http.StatusCreated, o)
 }
 
 func (c *call) createApp(in applicationIn) (directory.Object, error) {

@@ -69,7 +69,7 @@ func (c *call) stepKind(r approvalRow) *kind[stepRow] { return &c.kindsOf(r.Key.
 
 // stepsContext is the context of a list of steps within an approval.
 func (c *call) stepsContext(r approvalRow, name string) string {
-	return c.approvalKind(r).set + "('" + string(r.ID) + "')/" + name
+	return c.approvalKind(r).Set + "('" + string(r.ID) + "')/" + name
 }
 
 // approvalRows are the approvals of those requests that have one, with what the caller may decide of them.
@@ -93,9 +93,9 @@ func (c *call) approvalRows(requests []pim.Request) ([]approvalRow, error) {
 func writeApproval(c *call, o *object, r approvalRow) {
 	name := stepsName(c.beta)
 	o.Text("id", string(r.ID))
-	if c.meta != none {
+	if c.Meta != listing.None {
 		o.Name(name + "@odata.context")
-		o.B = api.AppendText(o.B, c.base()+"/$metadata#"+c.stepsContext(r, name))
+		o.B = api.AppendText(o.B, c.Base()+"/$metadata#"+c.stepsContext(r, name))
 	}
 	o.Name(name)
 	o.B = append(o.B, '[')
@@ -103,7 +103,7 @@ func writeApproval(c *call, o *object, r approvalRow) {
 		if i > 0 {
 			o.B = append(o.B, ',')
 		}
-		step := c.begin(o.B, nil, c.stepKind(r).typ, false, "")
+		step := c.Begin(o.B, nil, c.stepKind(r).Type, false, "")
 		writeStep(c, &step, s)
 		o.B = step.End()
 	}
@@ -182,7 +182,7 @@ func relateApprovalParts(c *call, expands []odata.Expand, rows []approvalRow) ([
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, related{name: e.Path, at: at})
+			out = append(out, related{Name: e.Path, At: at})
 		default:
 			list, err := c.relateSteps(e, rows)
 			if err != nil {
@@ -200,7 +200,7 @@ func (c *call) relateAsked(q odata.Query, rows []approvalRow) (func(int) []byte,
 	for i, r := range rows {
 		requests[i].Request = r.Request
 	}
-	encoded, err := encode(c, &c.kindsOf(rows[0].Key.Provider).assignmentRequest, q, true, requests)
+	encoded, err := listing.Encode(c, &c.kindsOf(rows[0].Key.Provider).assignmentRequest, q, true, requests)
 	return func(i int) []byte { return encoded[i] }, err
 }
 
@@ -211,17 +211,17 @@ func (c *call) relateSteps(e odata.Expand, rows []approvalRow) (related, error) 
 			if l.name != e.Path {
 				break
 			}
-			steps, err := sifted(c, c.stepKind(rows[i]), e.Query, l.of(rows[i]))
+			steps, err := c.stepKind(rows[i]).Sifted(c, e.Query, l.of(rows[i]))
 			if err != nil {
 				return related{}, err
 			}
-			if lists[i], err = encode(c, c.stepKind(rows[i]), e.Query, false, steps); err != nil {
+			if lists[i], err = listing.Encode(c, c.stepKind(rows[i]), e.Query, false, steps); err != nil {
 				return related{}, err
 			}
 		}
 	}
 	list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
-	list.context = func(i int) string { return c.stepsContext(rows[i], e.Path) + listing.Shape(e.Query) }
+	list.Context = func(i int) string { return c.stepsContext(rows[i], e.Path) + listing.Shape(e.Query) }
 	return list, nil
 }
 
@@ -235,7 +235,7 @@ func (c *call) relateApprovals(q odata.Query, rows []requestRow) (func(int) []by
 	if err != nil || len(approvals) == 0 {
 		return func(int) []byte { return nil }, err
 	}
-	encoded, err := encode(c, c.approvalKind(approvals[0]), q, false, approvals)
+	encoded, err := listing.Encode(c, c.approvalKind(approvals[0]), q, false, approvals)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func (s approvalSet) get(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, c.approvalKind(row), http.StatusOK, row)
+	return listing.One(c, c.approvalKind(row), http.StatusOK, row)
 }
 
 func (s approvalSet) request(c *call) (api.Answer, error) {
@@ -279,7 +279,7 @@ func (s approvalSet) request(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return navigate(c, c.approvalKind(row), row, "request")
+	return listing.Navigate(c, c.approvalKind(row), row, "request")
 }
 
 func (s approvalSet) listSteps(l stepList) handler {
@@ -305,7 +305,7 @@ func (s approvalSet) getStep(c *call) (api.Answer, error) {
 	if !ok {
 		return api.Answer{}, notFound(c.id("step"))
 	}
-	return one(c, c.stepKind(row), http.StatusOK, step)
+	return listing.One(c, c.stepKind(row), http.StatusOK, step)
 }
 
 // mine serves filterByCurrentUser.
@@ -314,7 +314,7 @@ func (s approvalSet) mine(c *call) (api.Answer, error) {
 	if err := c.filterByCurrentUser(allowed); err != nil {
 		return api.Answer{}, err
 	}
-	return list(c, &c.kindsOf(s.provider).approval, func(q store.Query) (store.Page[approvalRow], error) {
+	return listing.List(c, &c.kindsOf(s.provider).approval, func(q store.Query) (store.Page[approvalRow], error) {
 		page, err := c.app.Requests(c.Context(), c.Caller, s.provider, pim.Assignment, c.view, q)
 		if err != nil {
 			return store.Page[approvalRow]{}, err

@@ -60,7 +60,7 @@ func relateRoleAssignments(c *call, expands []odata.Expand, rows []pim.Instance)
 // transitiveRoleAssignments lists what a principal holds by itself and by its groups, as the rows of who was given it
 // (reference graph-pim §3.10: three things must be there).
 func transitiveRoleAssignments(c *call) (api.Answer, error) {
-	q, err := c.query(c.roleAssignment.schema)
+	q, err := c.Query(c.roleAssignment.Schema)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -82,13 +82,13 @@ func (c *call) heldBy(principal string) (api.Answer, error) {
 		rows[i].Principal, rows[i].Member = rows[i].Schedule.Key.Principal, pim.Direct
 	}
 	k := c.roleAssignment
-	k.value = func(c *call, i pim.Instance, path []string) any {
+	k.Value = func(c *call, i pim.Instance, path []string) any {
 		if len(path) == 1 && path[0] == "principalId" {
 			return principal // the filter asks for the holder, the row names who was given it
 		}
 		return roleAssignmentValue(c, i, path)
 	}
-	k.deep = nil
+	k.Deep = nil
 	return listAll(c, &k, rows)
 }
 
@@ -103,7 +103,7 @@ func mixed(instances bool) handler {
 		if !ok {
 			return api.Answer{}, badRequest("The function needs directoryScopeId, appScopeId, principalId and roleDefinitionId, texts in quotes.")
 		}
-		c.function = true
+		c.Function = true
 		var rows []pim.Instance
 		for _, k := range []pim.Kind{pim.Assignment, pim.Eligibility} {
 			some, err := c.allGrants(k, instances, where)
@@ -157,7 +157,7 @@ func assignedPrincipals(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	c.function = true
+	c.Function = true
 	return c.listObjects(ids)
 }
 
@@ -204,7 +204,7 @@ func (in assignmentIn) toKey(t pim.TenantID) (pim.Key, error) {
 // createAssignment gives a role at once and without end, outside PIM (reference graph-pim §3.1).
 func createAssignment(c *call) (api.Answer, error) {
 	var in assignmentIn
-	if err := decode(c, &c.roleAssignment, &in); err != nil {
+	if err := listing.Decode(c, &c.roleAssignment, &in); err != nil {
 		return api.Answer{}, err
 	}
 	k, err := in.toKey(c.Tenant)
@@ -215,7 +215,7 @@ func createAssignment(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.roleAssignment, http.StatusCreated, i)
+	return listing.One(c, &c.roleAssignment, http.StatusCreated, i)
 }
 
 // deleteAssignment takes a role away, however it was given.

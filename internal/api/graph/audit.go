@@ -9,6 +9,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -30,8 +31,8 @@ func auditRoutes() []route {
 func (k *kinds) setAudit() {
 	k.auditNames = auditNames()
 	k.audit = kind[pim.Event]{
-		set: auditSet, typ: "directoryAudit", schema: &odata.Schema{Properties: auditProperties()}, columns: auditColumns(k.auditNames),
-		write: writeAudit, value: auditValue, key: func(e pim.Event) string { return auditPrefix + string(e.ID) },
+		Set: auditSet, Type: "directoryAudit", Schema: &odata.Schema{Properties: auditProperties()}, Columns: auditColumns(k.auditNames),
+		Write: writeAudit, Value: auditValue, Key: func(e pim.Event) string { return auditPrefix + string(e.ID) },
 	}
 }
 
@@ -58,17 +59,17 @@ func listAudits(c *call) (api.Answer, error) {
 	if err := auditReader(c); err != nil {
 		return api.Answer{}, err
 	}
-	return list(c, c.auditKind(), auditPage(c))
+	return listing.List(c, c.auditKind(), auditPage(c))
 }
 
 // auditKind is the type with the one condition that depends on the caller: whose directory it is.
 func (c *call) auditKind() *kind[pim.Event] {
 	k := c.audit
-	k.columns = listing.Columns{}
-	for name, col := range c.audit.columns {
-		k.columns[name] = col
+	k.Columns = listing.Columns{}
+	for name, col := range c.audit.Columns {
+		k.Columns[name] = col
 	}
-	k.columns["targetResources"] = listing.Column{Any: auditTargets(string(c.Tenant)), Loose: true}
+	k.Columns["targetResources"] = listing.Column{Any: auditTargets(string(c.Tenant)), Loose: true}
 	return &k
 }
 
@@ -87,7 +88,7 @@ func getAudit(c *call) (api.Answer, error) {
 	if len(page.Rows) == 0 {
 		return api.Answer{}, notFound(c.PathValue("id"))
 	}
-	return one(c, &c.audit, http.StatusOK, page.Rows[0])
+	return listing.One(c, &c.audit, http.StatusOK, page.Rows[0])
 }
 
 // auditID is the id of an event in that of an entry.
@@ -229,7 +230,7 @@ func appendPairs(b []byte, name, value string, pairs []string) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		o := newObject(b, nil)
+		o := wire.New(b, nil)
 		o.Str(name, pairs[i])
 		o.Str(value, pairs[i+1])
 		b = o.End()
@@ -249,11 +250,11 @@ func appName(a pim.Actor) string {
 }
 
 func appendInitiator(b []byte, a pim.Actor) []byte {
-	o := newObject(b, nil)
+	o := wire.New(b, nil)
 	if byUser(a) {
 		o.Null("app")
 		o.Name("user")
-		u := newObject(o.B, nil)
+		u := wire.New(o.B, nil)
 		u.Text("id", string(a.Principal))
 		u.Text("displayName", a.Name)
 		u.Text("ipAddress", a.Address)
@@ -262,7 +263,7 @@ func appendInitiator(b []byte, a pim.Actor) []byte {
 		return o.End()
 	}
 	o.Name("app")
-	p := newObject(o.B, nil)
+	p := wire.New(o.B, nil)
 	p.Text("appId", a.Account)
 	p.Text("displayName", appName(a))
 	p.Text("servicePrincipalId", string(a.Principal))
@@ -351,7 +352,7 @@ func appendTargets(b []byte, list []auditTarget) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		o := newObject(b, nil)
+		o := wire.New(b, nil)
 		o.Text("displayName", t.name)
 		if t.typ == "Group" {
 			o.Str("groupType", "azureAD")
@@ -375,7 +376,7 @@ func appendModified(b []byte, changed []pim.Change) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		o := newObject(b, nil)
+		o := wire.New(b, nil)
 		o.Str("displayName", p.Name)
 		o.Str("newValue", quoted(p.New))
 		o.Str("oldValue", quoted(p.Old))

@@ -13,6 +13,7 @@ import (
 
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/schematest"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -295,7 +296,7 @@ func TestTheLogLosesNoEntry(t *testing.T) {
 		text := auditFilterOf(t, 3)
 		q, err := odata.Parse(url.Values{"$filter": {text}})
 		if err == nil {
-			q, err = kind.schema.Check(q)
+			q, err = kind.Schema.Check(q)
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -304,7 +305,7 @@ func TestTheLogLosesNoEntry(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		where, exact := kind.columns.Compile(q.Filter)
+		where, exact := kind.Columns.Compile(q.Filter)
 		got := where == nil || store.Match(where, eventColumn(e))
 		if want && !got {
 			t.Fatalf("%s is true of %+v, but the store leaves it out by %#v", text, e, where)
@@ -326,7 +327,7 @@ func TestAuditConforms(t *testing.T) {
 	for _, version := range []string{"v1.0", "beta"} {
 		c, schema := testCall(), schematest.Load(version)
 		rapid.Check(t, func(t *rapid.T) {
-			o := newObject(nil, nil)
+			o := wire.New(nil, nil)
 			writeAudit(c, &o, draw{t}.event())
 			var got map[string]any
 			if err := json.Unmarshal(o.End(), &got); err != nil {

@@ -32,7 +32,7 @@ func exportAudits(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	k := c.auditKind()
-	q, err := c.query(k.schema)
+	q, err := c.Query(k.Schema)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -41,9 +41,9 @@ func exportAudits(c *call) (api.Answer, error) {
 	}
 	x := &export{call: c, filter: q.Filter}
 	x.query = store.Query{Tenant: c.Tenant, Limit: listing.ScanSize, Order: []store.Order{{Field: store.FieldAt, Desc: true}}}
-	x.query.Where, x.exact = k.columns.Compile(q.Filter)
+	x.query.Where, x.exact = k.Columns.Compile(q.Filter)
 	if len(q.OrderBy) > 0 {
-		if x.query.Order, err = k.columns.SortedBy(q.OrderBy); err != nil {
+		if x.query.Order, err = k.Columns.SortedBy(q.OrderBy); err != nil {
 			return api.Answer{}, err
 		}
 	}

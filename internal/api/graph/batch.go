@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/wire"
 )
 
@@ -108,7 +109,7 @@ func batch(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	status := map[partID]int{}
-	o := newObject(nil, nil)
+	o := wire.New(nil, nil)
 	o.Name("responses")
 	o.B = append(o.B, '[')
 	for n, i := range order {
@@ -121,7 +122,7 @@ func batch(c *call) (api.Answer, error) {
 		o.B = appendPart(o.B, string(p.ID), rec)
 	}
 	o.B = append(o.B, ']')
-	return c.json(http.StatusOK, o.End()), nil
+	return c.JSON(http.StatusOK, o.End()), nil
 }
 
 // part runs one call of a batch through all the steps that a call by itself takes.
@@ -150,7 +151,7 @@ func (c *call) subrequest(p partIn) (*http.Request, *problem) {
 	}
 	path := "/" + strings.TrimLeft(u.EscapedPath(), "/")
 	if version, _, _ := strings.Cut(strings.ToLower(path[1:]), "/"); version != "v1.0" && version != "beta" {
-		path = "/" + c.version() + path
+		path = "/" + versionName(c.beta) + path
 	}
 	if strings.Contains(strings.ToLower(path), "$batch") {
 		return nil, badRequest("A batch cannot hold a batch.")
@@ -171,14 +172,14 @@ func (c *call) subrequest(p partIn) (*http.Request, *problem) {
 }
 
 func (c *call) refusePart(rec *api.Recorder, p *problem) {
-	rec.Header().Set("Content-Type", contentType(minimal))
-	a := p.Answer(c.Request, contentType(minimal))
+	rec.Header().Set("Content-Type", listing.ContentType(listing.Minimal))
+	a := p.Answer(c.Request, listing.ContentType(listing.Minimal))
 	rec.Status, rec.Body = a.Status, a.Body
 }
 
 // appendPart writes the answer of a part as a member of the batch's.
 func appendPart(b []byte, id string, rec *api.Recorder) []byte {
-	o := newObject(b, nil)
+	o := wire.New(b, nil)
 	o.Str("id", id)
 	o.Int("status", max(rec.Status, http.StatusOK))
 	o.Raw("headers", wire.MustJSON(rec.Headers()))

@@ -17,7 +17,7 @@ import (
 // listDeleted lists what is in the bin of one type.
 func listDeleted(of func(*call) *kind[directory.Object], k directory.Kind) handler {
 	return func(c *call) (api.Answer, error) {
-		return list(c, of(c), func(q store.Query) (store.Page[directory.Object], error) {
+		return listing.List(c, of(c), func(q store.Query) (store.Page[directory.Object], error) {
 			q.Where = and(store.Is(store.FieldObjectKind, int(k)), q.Where)
 			return c.editor.Deleted(c.Context(), q)
 		})
@@ -84,11 +84,11 @@ func getDeleted(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.object, http.StatusOK, o)
+	return listing.One(c, &c.object, http.StatusOK, o)
 }
 
 func restoreDeleted(c *call) (api.Answer, error) {
-	if _, err := c.query(c.object.schema); err != nil {
+	if _, err := c.Query(c.object.Schema); err != nil {
 		return api.Answer{}, err
 	}
 	o, err := c.deletedObject(false, true)
@@ -98,7 +98,7 @@ func restoreDeleted(c *call) (api.Answer, error) {
 	if o, err = c.editor.RestoreObject(c.Context(), c.Caller, c.Tenant, o.ID); err != nil {
 		return api.Answer{}, writeProblem(err, c.PathValue("id"))
 	}
-	return one(c, &c.object, http.StatusOK, o)
+	return listing.One(c, &c.object, http.StatusOK, o)
 }
 
 func purgeDeleted(role bool) handler {
@@ -133,11 +133,11 @@ func getDeletedRole(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.roleDefinition, http.StatusOK, app.CustomRole(o))
+	return listing.One(c, &c.roleDefinition, http.StatusOK, app.CustomRole(o))
 }
 
 func restoreDeletedRole(c *call) (api.Answer, error) {
-	if _, err := c.query(c.roleDefinition.schema); err != nil {
+	if _, err := c.Query(c.roleDefinition.Schema); err != nil {
 		return api.Answer{}, err
 	}
 	o, err := c.deletedObject(true, true)
@@ -147,5 +147,5 @@ func restoreDeletedRole(c *call) (api.Answer, error) {
 	if o, err = c.editor.RestoreObject(c.Context(), c.Caller, c.Tenant, o.ID); err != nil {
 		return api.Answer{}, writeProblem(err, c.PathValue("id"))
 	}
-	return one(c, &c.roleDefinition, http.StatusOK, app.CustomRole(o))
+	return listing.One(c, &c.roleDefinition, http.StatusOK, app.CustomRole(o))
 }

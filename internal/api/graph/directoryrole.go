@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
@@ -72,7 +73,7 @@ func getBuiltIn(of func(*call) *kind[app.RoleDefinition]) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return one(c, of(c), http.StatusOK, r)
+		return listing.One(c, of(c), http.StatusOK, r)
 	}
 }
 
@@ -130,7 +131,7 @@ func activateRole(c *call) (api.Answer, error) {
 	var in struct {
 		RoleTemplateID string `json:"roleTemplateId"`
 	}
-	if err := decode(c, &c.directoryRole, &in); err != nil {
+	if err := listing.Decode(c, &c.directoryRole, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if !pim.MayAdminister(c.Caller, pim.Key{Tenant: c.Tenant, Provider: pim.Directory}, pim.GroupFacts{}) {
@@ -140,7 +141,7 @@ func activateRole(c *call) (api.Answer, error) {
 	if err != nil || !r.BuiltIn {
 		return api.Answer{}, badRequest("roleTemplateId is not the id of a directoryRoleTemplate.")
 	}
-	return one(c, &c.directoryRole, http.StatusCreated, r)
+	return listing.One(c, &c.directoryRole, http.StatusCreated, r)
 }
 
 // addRoleMember gives a role for the whole tenant, outside PIM.

@@ -268,7 +268,7 @@ func (d draw) user() directory.Object {
 func testCall() *call {
 	s := New(nil, nil, nil)
 	r := httptest.NewRequest(http.MethodGet, "https://pim.example.com/v1.0/x", nil)
-	return &call{Request: &api.Request{Request: r, Sent: r.URL, Origin: "https://pim.example.com", Tenant: "t"}, Surface: s, kinds: s.kinds[0],
+	return &call{Call: listing.Call{Request: &api.Request{Request: r, Sent: r.URL, Origin: "https://pim.example.com", Tenant: "t"}, Root: "/v1.0"}, Surface: s, kinds: s.kinds[0],
 		now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 }
 
@@ -295,12 +295,12 @@ func TestRowsAreWrittenAsStructsWouldBe(t *testing.T) {
 
 func same[T any](t *rapid.T, c *call, k *kind[T], row T, form any) {
 	t.Helper()
-	rows, err := encode(c, k, odata.Query{}, false, []T{row})
+	rows, err := listing.Encode(c, k, odata.Query{}, false, []T{row})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := string(rows[0]), string(wire.MustJSON(form)); got != want {
-		t.Fatalf("%s (-want +got):\n%s", k.set, cmp.Diff(want, got))
+		t.Fatalf("%s (-want +got):\n%s", k.Set, cmp.Diff(want, got))
 	}
 }
 
@@ -310,12 +310,12 @@ func TestSelectionLeavesTheRestOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		row := draw{t}.request()
 		var names []string
-		for _, p := range c.assignmentRequest.schema.Properties {
+		for _, p := range c.assignmentRequest.Schema.Properties {
 			if p.Name != "principal" && p.Name != "roleDefinition" && rapid.Bool().Draw(t, p.Name) {
 				names = append(names, p.Name)
 			}
 		}
-		rows, err := encode(c, &c.assignmentRequest, odata.Query{Select: names}, false, []requestRow{row})
+		rows, err := listing.Encode(c, &c.assignmentRequest, odata.Query{Select: names}, false, []requestRow{row})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 	b.Run("append", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := finish(c, &c.assignmentInstance, odata.Query{}, listing.Page[pim.Instance]{Rows: rows, Total: -1}); err != nil {
+			if _, err := listing.Finish(c, &c.assignmentInstance, odata.Query{}, listing.Page[pim.Instance]{Rows: rows, Total: -1}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
@@ -58,14 +59,14 @@ func estimateAccess(c *call) (api.Answer, error) {
 			out[i].Decision = "allowed"
 		}
 	}
-	o := newObject(nil, nil)
-	if c.meta != none {
+	o := wire.New(nil, nil)
+	if c.Meta != listing.None {
 		o.Name("@odata.context")
-		o.B = api.AppendText(o.B, c.base()+"/$metadata#Collection(microsoft.graph.unifiedRbacResourceActionAuthorizationCheckResult)")
+		o.B = api.AppendText(o.B, c.Base()+"/$metadata#Collection(microsoft.graph.unifiedRbacResourceActionAuthorizationCheckResult)")
 	}
 	o.Name("value")
 	o.B = append(o.B, wire.MustJSON(out)...)
-	return c.json(http.StatusOK, o.End()), nil
+	return c.JSON(http.StatusOK, o.End()), nil
 }
 
 // allows says whether a role that the caller holds for the tenant, or at the very scope, has the action.

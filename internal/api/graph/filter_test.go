@@ -93,7 +93,7 @@ func TestTheStoreLosesNoRow(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if q, err = c.kindsOf(w.provider).assignmentRequest.schema.Check(q); err != nil {
+		if q, err = c.kindsOf(w.provider).assignmentRequest.Schema.Check(q); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 		want, err := odata.Eval(q.Filter, func(path []string) any { return requestValue(c, row, path) })

@@ -51,7 +51,7 @@ func FuzzDecodePolicy(f *testing.F) {
 			if err = in.apply(&rules); err == nil {
 				for _, r := range rulesOf(policyRow{policy: policy.Policy{Rules: rules}}) {
 					c := testCall()
-					o := newObject(nil, nil)
+					o := wire.New(nil, nil)
 					writeRule(c, &o, r)
 				}
 			}

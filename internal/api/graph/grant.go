@@ -196,7 +196,7 @@ func (c *call) filterByCurrentUser(allowed map[string]app.View) error {
 	}
 	for name, view := range allowed {
 		if strings.EqualFold(name, on) {
-			c.view, c.function = view, true
+			c.view, c.Function = view, true
 			return nil
 		}
 	}
@@ -250,19 +250,19 @@ func (g grantSet) list(c *call) (api.Answer, error) {
 		}
 		c.ownToo = true
 	}
-	return list(c, g.kind(c), g.fetch(c))
+	return listing.List(c, g.kind(c), g.fetch(c))
 }
 
 func (g grantSet) mine(c *call) (api.Answer, error) {
 	if err := c.filterByCurrentUser(onPrincipal()); err != nil {
 		return api.Answer{}, err
 	}
-	return list(c, g.kind(c), g.fetch(c))
+	return listing.List(c, g.kind(c), g.fetch(c))
 }
 
 // narrowed says whether the call's filter asks for the rows of named groups or principals only.
 func narrowed[T any](c *call, k *kind[T]) (bool, error) {
-	q, err := c.query(k.schema)
+	q, err := c.Query(k.Schema)
 	return err == nil && namesGroupOrPrincipal(q.Filter), err
 }
 
@@ -299,7 +299,7 @@ func (g grantSet) get(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, g.kind(c), 200, row)
+	return listing.One(c, g.kind(c), 200, row)
 }
 
 func (g grantSet) navigate(name string) handler {
@@ -308,7 +308,7 @@ func (g grantSet) navigate(name string) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return navigate(c, g.kind(c), row, name)
+		return listing.Navigate(c, g.kind(c), row, name)
 	}
 }
 

@@ -13,14 +13,12 @@ package graph
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"portcullis/internal/api"
-	"portcullis/internal/api/odata"
-	"portcullis/internal/api/wire"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -109,52 +107,16 @@ func (s *Surface) Prefixes() []string { return []string{"v1.0", "beta"} }
 
 // call is one call as the handlers of this dialect see it.
 type call struct {
-	*api.Request
+	listing.Call
 	*Surface
 	*kinds
 	beta bool
-	meta metadata
 	// view says whose rows a list shows.
 	view app.View
 	// ownToo lets callers who may not read everybody's rows have their own instead.
 	ownToo bool
-	// function says that the list is the result of a function: its rows then carry their type.
-	function bool
-	// count says that the call wants the number of rows alone.
-	count bool
 	// now is the one instant by which the answer is written.
 	now time.Time
-}
-
-// metadata says how much of OData's own words an answer carries (OData JSON Format 4.01 §3).
-type metadata int
-
-const (
-	minimal metadata = iota
-	none
-	full
-)
-
-func (m metadata) String() string {
-	switch m {
-	case none:
-		return "none"
-	case full:
-		return "full"
-	case minimal:
-	}
-	return "minimal"
-}
-
-func metadataOf(r *http.Request) metadata {
-	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	switch {
-	case strings.Contains(accept, "odata.metadata=none"):
-		return none
-	case strings.Contains(accept, "odata.metadata=full"):
-		return full
-	}
-	return minimal
 }
 
 // handler is what a route of this dialect runs.
@@ -167,56 +129,18 @@ func (s *Surface) as(beta bool, h handler) api.Handler {
 		k = s.kinds[1]
 	}
 	return func(r *api.Request) (api.Answer, error) {
-		return h(&call{Request: r, Surface: s, kinds: k, beta: beta, meta: metadataOf(r.Request), now: s.app.Time()})
+		return h(&call{Call: listing.Call{Request: r, Root: "/" + versionName(beta), Meta: listing.MetadataOf(r.Request)}, Surface: s, kinds: k, beta: beta, now: s.app.Time()})
 	}
 }
 
-func (c *call) version() string {
-	if c.beta {
+func versionName(beta bool) string {
+	if beta {
 		return "beta"
 	}
 	return "v1.0"
 }
 
-// base is the address of the version on the host that the caller used.
-func (c *call) base() string { return c.Origin + "/" + c.version() }
-
-// query reads and checks the query options.
-func (c *call) query(schema *odata.Schema) (odata.Query, error) {
-	values, err := odata.Values(c.URL.RawQuery)
-	if err != nil {
-		return odata.Query{}, err
-	}
-	q, err := odata.Parse(values)
-	if err != nil {
-		return odata.Query{}, err
-	}
-	return schema.Check(q)
-}
-
-// address is the absolute address of the call as it came.
-func (c *call) address() *url.URL {
-	u := *c.Sent
-	if origin, err := url.Parse(c.Origin); err == nil {
-		u.Scheme, u.Host = origin.Scheme, origin.Host
-	}
-	return &u
-}
-
 // id is the value of the path's wildcard of that name, as ids are kept.
 func (c *call) id(name string) string { return strings.ToLower(c.PathValue(name)) }
 
-// json is an answer with a JSON body.
-func (c *call) json(status int, body []byte) api.Answer {
-	return api.Answer{Status: status, Type: contentType(c.meta), Body: body, Header: http.Header{"Odata-Version": {"4.0"}}}
-}
-
-func contentType(m metadata) string {
-	return "application/json;odata.metadata=" + m.String() + ";odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-}
-
 func noContent() (api.Answer, error) { return api.Answer{Status: http.StatusNoContent}, nil }
-
-func number(n int) api.Answer {
-	return api.Answer{Status: http.StatusOK, Type: "text/plain;charset=utf-8", Body: wire.AppendInt(nil, n)}
-}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
@@ -129,7 +130,7 @@ func (in groupIn) apply(o *directory.Object) error {
 // readGroup reads the body of a group.
 func readGroup(c *call) (groupIn, error) {
 	var in groupIn
-	if err := decode(c, &c.group, &in); err != nil {
+	if err := listing.Decode(c, &c.group, &in); err != nil {
 		return in, err
 	}
 	if len(in.Members)+len(in.Owners) > 2*maxBindings || len(in.Members) > maxBindings || len(in.Owners) > maxBindings {
@@ -143,7 +144,7 @@ func createGroup(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.group, http.StatusCreated, o)
+	return listing.One(c, &c.group, http.StatusCreated, o)
 }
 
 // createGroup makes a group, in these administrative units. Who makes one without naming owners owns it, but for an

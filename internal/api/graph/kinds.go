@@ -2,6 +2,7 @@ package graph
 
 import (
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -9,7 +10,7 @@ import (
 
 // kinds are the entity types of one version. They are made once and not changed.
 type kinds struct {
-	userDefault selection
+	userDefault wire.Selection
 
 	object, user, group, servicePrincipal, application, unit kind[directory.Object]
 
@@ -62,53 +63,53 @@ func (k *kinds) setObjects() {
 	any.Navigations = parts("manager")
 	make := func(set, typ string, properties []odata.Property, navigations ...string) kind[directory.Object] {
 		return kind[directory.Object]{
-			set: set, typ: typ, columns: objectColumns(), write: writeObject, value: objectValue, relate: relateObjectParts,
-			schema: &odata.Schema{Properties: properties, Navigations: parts(navigations...), Searchable: true},
-			key:    func(o directory.Object) string { return string(o.ID) },
+			Set: set, Type: typ, Columns: objectColumns(), Write: writeObject, Value: objectValue, Relate: relateObjectParts,
+			Schema: &odata.Schema{Properties: properties, Navigations: parts(navigations...), Searchable: true},
+			Key:    func(o directory.Object) string { return string(o.ID) },
 		}
 	}
 	k.object = make("directoryObjects", "directoryObject", nil)
-	k.object.schema, k.object.subtype = any, objectType
+	k.object.Schema, k.object.Subtype = any, objectType
 	k.user = make("users", "user", userProperties(), "manager", "memberOf")
 	k.group = make("groups", "group", groupProperties(), "members", "owners", "memberOf")
 	k.servicePrincipal = make("servicePrincipals", "servicePrincipal", servicePrincipalProperties(), "owners", "memberOf")
 	k.unit = make("directory/administrativeUnits", "administrativeUnit", unitProperties(), "members")
 	k.application = make("applications", "application", applicationProperties(), "owners")
-	k.application.write = writeApplication
+	k.application.Write = writeApplication
 }
 
 func (k *kinds) setRoles(beta bool) {
 	schema := &odata.Schema{Properties: roleProperties(beta)}
 	schema.Navigations = []odata.Navigation{{Name: "inheritsPermissionsFrom", Schema: &odata.Schema{Properties: schema.Properties}}}
 	k.roleDefinition = kind[app.RoleDefinition]{
-		set: roleManagement + "roleDefinitions", typ: "unifiedRoleDefinition", schema: schema,
-		write: writeRole, value: roleValue, relate: relateRolesInherited,
-		key: func(r app.RoleDefinition) string { return string(r.ID) },
+		Set: roleManagement + "roleDefinitions", Type: "unifiedRoleDefinition", Schema: schema,
+		Write: writeRole, Value: roleValue, Relate: relateRolesInherited,
+		Key: func(r app.RoleDefinition) string { return string(r.ID) },
 	}
 	k.expandedRole = k.roleDefinition
-	k.expandedRole.write = writeExpandedRole
+	k.expandedRole.Write = writeExpandedRole
 	k.directoryRole = k.roleDefinition
-	k.directoryRole.set, k.directoryRole.typ = "directoryRoles", "directoryRole"
-	k.directoryRole.schema, k.directoryRole.write = &odata.Schema{Properties: directoryRoleProperties(false)}, writeDirectoryRole
-	k.directoryRole.value = directoryRoleValue
+	k.directoryRole.Set, k.directoryRole.Type = "directoryRoles", "directoryRole"
+	k.directoryRole.Schema, k.directoryRole.Write = &odata.Schema{Properties: directoryRoleProperties(false)}, writeDirectoryRole
+	k.directoryRole.Value = directoryRoleValue
 	k.roleTemplate = k.directoryRole
-	k.roleTemplate.set, k.roleTemplate.typ = "directoryRoleTemplates", "directoryRoleTemplate"
-	k.roleTemplate.schema, k.roleTemplate.write = &odata.Schema{Properties: directoryRoleProperties(true)}, writeRoleTemplate
+	k.roleTemplate.Set, k.roleTemplate.Type = "directoryRoleTemplates", "directoryRoleTemplate"
+	k.roleTemplate.Schema, k.roleTemplate.Write = &odata.Schema{Properties: directoryRoleProperties(true)}, writeRoleTemplate
 }
 
 // referenceNavigations are what requests, schedules, instances and assignments all lead to.
 func (k *kinds) referenceNavigations(more ...odata.Navigation) []odata.Navigation {
 	return append([]odata.Navigation{
-		{Name: "principal", Schema: k.object.schema},
-		{Name: "roleDefinition", Schema: k.roleDefinition.schema},
-		{Name: "directoryScope", Schema: k.object.schema},
+		{Name: "principal", Schema: k.object.Schema},
+		{Name: "roleDefinition", Schema: k.roleDefinition.Schema},
+		{Name: "directoryScope", Schema: k.object.Schema},
 		{Name: "appScope", Schema: &odata.Schema{Properties: []odata.Property{idProperty("id"), textProperty("displayName"), textProperty("type")}}},
 	}, more...)
 }
 
 // referenceFilters let filters reach into the principal and the role.
 func (k *kinds) referenceFilters() []odata.Property {
-	return []odata.Property{filterNavigation("principal", k.object.schema), filterNavigation("roleDefinition", k.roleDefinition.schema)}
+	return []odata.Property{filterNavigation("principal", k.object.Schema), filterNavigation("roleDefinition", k.roleDefinition.Schema)}
 }
 
 // setAssignments makes the types of plain assignments, and of the lists that hold several types.
@@ -119,22 +120,22 @@ func (k *kinds) setAssignments(beta bool) {
 		properties = append(properties, idProperty("resourceScope"))
 	}
 	s := kind[pim.Instance]{
-		set: roleManagement + "roleAssignments", typ: "unifiedRoleAssignment", columns: assignmentColumns(),
-		schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w)},
+		Set: roleManagement + "roleAssignments", Type: "unifiedRoleAssignment", Columns: assignmentColumns(),
+		Schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w)},
 	}
 	k.roleAssignment = completed(s, writeRoleAssignment, roleAssignmentValue, relateRoleAssignments, grantID)
 	k.setMixed()
 	k.resource = k.group
-	k.resource.set, k.resource.typ, k.resource.write = groupRoot+"resources", "governanceResource", writeResource
-	k.resource.schema = &odata.Schema{Properties: resourceProperties()}
-	k.resource.relate = nil
+	k.resource.Set, k.resource.Type, k.resource.Write = groupRoot+"resources", "governanceResource", writeResource
+	k.resource.Schema = &odata.Schema{Properties: resourceProperties()}
+	k.resource.Relate = nil
 }
 
 // completed fills in what a set of grants does with its rows.
 func completed(k kind[pim.Instance], write func(*call, *object, pim.Instance), value func(*call, pim.Instance, []string) any,
 	relate func(*call, []odata.Expand, []pim.Instance) ([]related, error), key func(pim.Instance) string) kind[pim.Instance] {
-	k.write, k.value, k.relate, k.key = write, value, relate, key
-	k.deep = func(c *call, rows []pim.Instance) (func(int, []string) any, error) {
+	k.Write, k.Value, k.Relate, k.Key = write, value, relate, key
+	k.Deep = func(c *call, rows []pim.Instance) (func(int, []string) any, error) {
 		return deepValues(c, rows, referenceOf, value)
 	}
 	return k
@@ -143,41 +144,41 @@ func completed(k kind[pim.Instance], write func(*call, *object, pim.Instance), v
 // setMixed makes the kinds of the lists that hold assignments and eligibilities together.
 func (k *kinds) setMixed() {
 	k.mixedSchedule = k.assignmentSchedule
-	k.mixedSchedule.typ = "unifiedRoleScheduleBase"
-	k.mixedSchedule.subtype = func(i pim.Instance) (string, string) {
+	k.mixedSchedule.Type = "unifiedRoleScheduleBase"
+	k.mixedSchedule.Subtype = func(i pim.Instance) (string, string) {
 		if i.Schedule.Kind == pim.Eligibility {
-			return k.eligibilitySchedule.typ, k.eligibilitySchedule.set
+			return k.eligibilitySchedule.Type, k.eligibilitySchedule.Set
 		}
-		return k.assignmentSchedule.typ, k.assignmentSchedule.set
+		return k.assignmentSchedule.Type, k.assignmentSchedule.Set
 	}
 	k.mixedInstance = k.assignmentInstance
-	k.mixedInstance.typ = "unifiedRoleScheduleInstanceBase"
-	k.mixedInstance.subtype = func(i pim.Instance) (string, string) {
+	k.mixedInstance.Type = "unifiedRoleScheduleInstanceBase"
+	k.mixedInstance.Subtype = func(i pim.Instance) (string, string) {
 		if i.Schedule.Kind == pim.Eligibility {
-			return k.eligibilityInstance.typ, k.eligibilityInstance.set
+			return k.eligibilityInstance.Type, k.eligibilityInstance.Set
 		}
-		return k.assignmentInstance.typ, k.assignmentInstance.set
+		return k.assignmentInstance.Type, k.assignmentInstance.Set
 	}
 }
 
 func (k *kinds) setPolicies() {
 	rules := &odata.Schema{Properties: ruleProperties()}
 	k.rule = kind[ruleRow]{
-		set: "policies/roleManagementPolicies/rules", typ: rulePrefix + "Rule", schema: rules, write: writeRule, value: ruleValue,
-		key:     func(r ruleRow) string { return r.rule.Name },
-		subtype: func(r ruleRow) (string, string) { return r.ruleType(), r.set },
+		Set: "policies/roleManagementPolicies/rules", Type: rulePrefix + "Rule", Schema: rules, Write: writeRule, Value: ruleValue,
+		Key:     func(r ruleRow) string { return r.rule.Name },
+		Subtype: func(r ruleRow) (string, string) { return r.ruleType(), r.set },
 	}
 	k.policy = kind[policyRow]{
-		set: "policies/roleManagementPolicies", typ: rulePrefix, write: writePolicy, value: policyValue, relate: relatePolicies,
-		key: policyRow.id,
-		schema: &odata.Schema{Properties: policyProperties(), Navigations: []odata.Navigation{
+		Set: "policies/roleManagementPolicies", Type: rulePrefix, Write: writePolicy, Value: policyValue, Relate: relatePolicies,
+		Key: policyRow.id,
+		Schema: &odata.Schema{Properties: policyProperties(), Navigations: []odata.Navigation{
 			{Name: "rules", Schema: rules}, {Name: "effectiveRules", Schema: rules},
 		}},
 	}
 	k.policyAssignment = kind[policyRow]{
-		set: "policies/roleManagementPolicyAssignments", typ: rulePrefix + "Assignment",
-		write: writePolicyAssignment, value: policyAssignmentValue, relate: relatePolicyAssignments, key: policyRow.assignmentID,
-		schema: &odata.Schema{Properties: policyAssignmentProperties(), Navigations: []odata.Navigation{{Name: "policy", Schema: k.policy.schema}}},
+		Set: "policies/roleManagementPolicyAssignments", Type: rulePrefix + "Assignment",
+		Write: writePolicyAssignment, Value: policyAssignmentValue, Relate: relatePolicyAssignments, Key: policyRow.assignmentID,
+		Schema: &odata.Schema{Properties: policyAssignmentProperties(), Navigations: []odata.Navigation{{Name: "policy", Schema: k.policy.Schema}}},
 	}
 }
 
@@ -196,28 +197,28 @@ func approvalSchema(beta bool) *odata.Schema {
 func (k *kinds) setRest(beta bool) {
 	self := func(s string) string { return s }
 	k.organization = kind[directory.Tenant]{
-		set: "organization", typ: "organization", schema: &odata.Schema{Properties: organizationProperties()},
-		write: writeOrganization, value: organizationValue, key: func(t directory.Tenant) string { return string(t.ID) },
+		Set: "organization", Type: "organization", Schema: &odata.Schema{Properties: organizationProperties()},
+		Write: writeOrganization, Value: organizationValue, Key: func(t directory.Tenant) string { return string(t.ID) },
 	}
 	k.domain = kind[directory.Tenant]{
-		set: "domains", typ: "domain", schema: &odata.Schema{Properties: domainProperties()},
-		write: writeDomain, value: domainValue, key: func(t directory.Tenant) string { return t.Domain },
+		Set: "domains", Type: "domain", Schema: &odata.Schema{Properties: domainProperties()},
+		Write: writeDomain, Value: domainValue, Key: func(t directory.Tenant) string { return t.Domain },
 	}
 	k.context = kind[string]{
-		set: "identity/conditionalAccess/authenticationContextClassReferences", typ: "authenticationContextClassReference",
-		schema: &odata.Schema{Properties: contextProperties()}, write: writeContext, value: contextValue, key: self,
+		Set: "identity/conditionalAccess/authenticationContextClassReferences", Type: "authenticationContextClassReference",
+		Schema: &odata.Schema{Properties: contextProperties()}, Write: writeContext, Value: contextValue, Key: self,
 	}
 	k.namespace = kind[string]{
-		set: roleManagement + "resourceNamespaces", typ: "unifiedRbacResourceNamespace",
-		schema: &odata.Schema{Properties: namespaceProperties()}, write: writeNamespace, value: namespaceValue, key: self,
+		Set: roleManagement + "resourceNamespaces", Type: "unifiedRbacResourceNamespace",
+		Schema: &odata.Schema{Properties: namespaceProperties()}, Write: writeNamespace, Value: namespaceValue, Key: self,
 	}
 	k.action = kind[actionRow]{
-		set: roleManagement + "resourceNamespaces/resourceActions", typ: "unifiedRbacResourceAction",
-		schema: &odata.Schema{Properties: actionProperties(beta)}, write: writeAction, value: actionValue, key: actionRow.id,
+		Set: roleManagement + "resourceNamespaces/resourceActions", Type: "unifiedRbacResourceAction",
+		Schema: &odata.Schema{Properties: actionProperties(beta)}, Write: writeAction, Value: actionValue, Key: actionRow.id,
 	}
 	k.scopedMember = kind[scopedRow]{
-		set: "scopedRoleMemberships", typ: "scopedRoleMembership",
-		schema: &odata.Schema{Properties: scopedProperties()}, write: writeScoped, value: scopedValue,
-		key: func(r scopedRow) string { return r.id },
+		Set: "scopedRoleMemberships", Type: "scopedRoleMembership",
+		Schema: &odata.Schema{Properties: scopedProperties()}, Write: writeScoped, Value: scopedValue,
+		Key: func(r scopedRow) string { return r.id },
 	}
 }

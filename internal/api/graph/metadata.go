@@ -11,7 +11,9 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/edm"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 )
 
 // The description of the service in its own words: $metadata (OData CSDL XML 4.01, as far as 4.0 knows it) and the service
@@ -36,10 +38,10 @@ func serviceDocument(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	o := newObject(nil, nil)
-	if c.meta != none {
+	o := wire.New(nil, nil)
+	if c.Meta != listing.None {
 		o.Name("@odata.context")
-		o.B = api.AppendText(o.B, c.base()+"/$metadata")
+		o.B = api.AppendText(o.B, c.Base()+"/$metadata")
 	}
 	o.Name("value")
 	o.B = append(o.B, '[')
@@ -51,14 +53,14 @@ func serviceDocument(c *call) (api.Answer, error) {
 		if d.singletons[name] != "" {
 			kind = "Singleton"
 		}
-		row := newObject(o.B, nil)
+		row := wire.New(o.B, nil)
 		row.Str("name", name)
 		row.Str("kind", kind)
 		row.Str("url", name)
 		o.B = row.End()
 	}
 	o.B = append(o.B, ']')
-	return c.json(http.StatusOK, o.End()), nil
+	return c.JSON(http.StatusOK, o.End()), nil
 }
 
 // description is what a version offers.
@@ -94,16 +96,16 @@ func (s *Surface) describe(beta bool) (*description, error) {
 	}
 	d := &description{model: model, sets: map[string]string{}, singletons: map[string]string{},
 		navigation: map[string]map[string]bool{}, operations: map[*edm.Operation]bool{}, types: map[string]bool{}}
-	d.add(k.domain.set, k.domain.typ, k.domain.schema)
+	d.add(k.domain.Set, k.domain.Type, k.domain.Schema)
 	for _, r := range s.table() {
 		if r.version == inBoth || beta {
 			d.walk(r.path)
 		}
 	}
 	for _, roles := range []*roleKinds{&k.roleKinds, &k.groupRoles} {
-		d.expands(roles.assignmentRequest.typ, roles.assignmentRequest.schema)
-		d.expands(roles.eligibilityRequest.typ, roles.eligibilityRequest.schema)
-		d.expands(roles.approval.typ, roles.approval.schema)
+		d.expands(roles.assignmentRequest.Type, roles.assignmentRequest.Schema)
+		d.expands(roles.eligibilityRequest.Type, roles.eligibilityRequest.Schema)
+		d.expands(roles.approval.Type, roles.approval.Schema)
 	}
 	d.document, err = d.xml()
 	return d, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 )
@@ -128,7 +129,7 @@ func getNamespace(c *call) (api.Answer, error) {
 	if i < 0 {
 		return api.Answer{}, notFound(c.PathValue("id"))
 	}
-	return one(c, &c.namespace, http.StatusOK, names[i])
+	return listing.One(c, &c.namespace, http.StatusOK, names[i])
 }
 
 func (c *call) actionsOfNamespace() ([]actionRow, error) {
@@ -155,7 +156,7 @@ func getAction(c *call) (api.Answer, error) {
 	}
 	for _, r := range rows {
 		if strings.EqualFold(r.id(), c.PathValue("action")) {
-			return one(c, &c.action, http.StatusOK, r)
+			return listing.One(c, &c.action, http.StatusOK, r)
 		}
 	}
 	return api.Answer{}, notFound(c.PathValue("action"))

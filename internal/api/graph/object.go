@@ -120,7 +120,7 @@ func anyObjectProperties() []odata.Property {
 // listKind answers with the objects of one kind.
 func listKind(of func(*call) *kind[directory.Object], k directory.Kind) handler {
 	return func(c *call) (api.Answer, error) {
-		return list(c, of(c), c.objectsOf(k))
+		return listing.List(c, of(c), c.objectsOf(k))
 	}
 }
 
@@ -234,7 +234,7 @@ func getKind(of func(*call) *kind[directory.Object], k directory.Kind) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return one(c, of(c), http.StatusOK, o)
+		return listing.One(c, of(c), http.StatusOK, o)
 	}
 }
 
@@ -547,13 +547,13 @@ func (c *call) securityGroups(ids []string) ([]string, error) {
 // ids is an answer with a list of texts.
 func (c *call) ids(list []string) api.Answer {
 	slices.Sort(list)
-	o := newObject(nil, nil)
-	if c.meta != none {
+	o := wire.New(nil, nil)
+	if c.Meta != listing.None {
 		o.Name("@odata.context")
-		o.B = api.AppendText(o.B, c.base()+"/$metadata#Collection(Edm.String)")
+		o.B = api.AppendText(o.B, c.Base()+"/$metadata#Collection(Edm.String)")
 	}
 	o.Texts("value", list)
-	return c.json(http.StatusOK, o.End())
+	return c.JSON(http.StatusOK, o.End())
 }
 
 // relateObjectParts serves what of directory objects may be expanded: a user's manager, the members and owners of groups.
@@ -570,7 +570,7 @@ func relateObjectParts(c *call, expands []odata.Expand, rows []directory.Object)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, related{name: e.Path, at: at})
+			out = append(out, related{Name: e.Path, At: at})
 			continue
 		}
 		r, err := c.relateLinks(e, rows)
@@ -608,7 +608,7 @@ func (c *call) relateLinks(e odata.Expand, rows []directory.Object) (related, er
 		if err != nil {
 			return related{}, err
 		}
-		if lists[i], err = encode(c, &c.object, e.Query, true, objects); err != nil {
+		if lists[i], err = listing.Encode(c, &c.object, e.Query, true, objects); err != nil {
 			return related{}, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
@@ -83,7 +84,7 @@ func getOrganization(c *call) (api.Answer, error) {
 	if c.id("id") != string(t.ID) {
 		return api.Answer{}, notFound(c.id("id"))
 	}
-	return one(c, &c.organization, http.StatusOK, t)
+	return listing.One(c, &c.organization, http.StatusOK, t)
 }
 
 func domainProperties() []odata.Property {
@@ -133,7 +134,7 @@ func getDomain(c *call) (api.Answer, error) {
 	if !strings.EqualFold(c.PathValue("id"), t.Domain) {
 		return api.Answer{}, notFound(c.PathValue("id"))
 	}
-	return one(c, &c.domain, http.StatusOK, t)
+	return listing.One(c, &c.domain, http.StatusOK, t)
 }
 
 // Authentication contexts: authenticationContextClassReference. Any token may carry them; which of them mean something
@@ -178,7 +179,7 @@ func listContexts(c *call) (api.Answer, error) { return listAll(c, &c.context, c
 func getContext(c *call) (api.Answer, error) {
 	for _, id := range contextIDs() {
 		if id == c.id("id") {
-			return one(c, &c.context, http.StatusOK, id)
+			return listing.One(c, &c.context, http.StatusOK, id)
 		}
 	}
 	return api.Answer{}, notFound(c.id("id"))

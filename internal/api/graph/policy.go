@@ -96,7 +96,7 @@ func relatePolicies(c *call, expands []odata.Expand, rows []policyRow) ([]relate
 			}
 		}
 		list := relateList(e.Path, func(i int) [][]byte { return lists[i] })
-		list.context = func(i int) string {
+		list.Context = func(i int) string {
 			return "policies/roleManagementPolicies('" + rows[i].id() + "')/" + e.Path + listing.Shape(e.Query)
 		}
 		out = append(out, list)
@@ -105,11 +105,11 @@ func relatePolicies(c *call, expands []odata.Expand, rows []policyRow) ([]relate
 }
 
 func (c *call) encodeRules(r policyRow, q odata.Query) ([][]byte, error) {
-	rules, err := sifted(c, &c.rule, q, rulesOf(r))
+	rules, err := c.rule.Sifted(c, q, rulesOf(r))
 	if err != nil {
 		return nil, err
 	}
-	return encode(c, &c.rule, q, false, rules)
+	return listing.Encode(c, &c.rule, q, false, rules)
 }
 
 func policyAssignmentProperties() []odata.Property {
@@ -146,11 +146,11 @@ func policyAssignmentValue(_ *call, r policyRow, path []string) any {
 func relatePolicyAssignments(c *call, expands []odata.Expand, rows []policyRow) ([]related, error) {
 	var out []related
 	for _, e := range expands {
-		encoded, err := encode(c, &c.policy, e.Query, false, rows)
+		encoded, err := listing.Encode(c, &c.policy, e.Query, false, rows)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{name: e.Path, at: func(i int) []byte { return encoded[i] }})
+		out = append(out, related{Name: e.Path, At: func(i int) []byte { return encoded[i] }})
 	}
 	return out, nil
 }
@@ -173,7 +173,7 @@ func (c *call) policyRows(scopeType string, keys []pim.RoleKey) ([]policyRow, er
 func listPolicies(of func(*call) *kind[policyRow]) handler {
 	return func(c *call) (api.Answer, error) {
 		k := of(c)
-		q, err := c.query(k.schema)
+		q, err := c.Query(k.Schema)
 		if err != nil {
 			return api.Answer{}, err
 		}
@@ -303,7 +303,7 @@ func getPolicy(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.policy, http.StatusOK, row)
+	return listing.One(c, &c.policy, http.StatusOK, row)
 }
 
 func getPolicyAssignment(c *call) (api.Answer, error) {
@@ -311,7 +311,7 @@ func getPolicyAssignment(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.policyAssignment, http.StatusOK, row)
+	return listing.One(c, &c.policyAssignment, http.StatusOK, row)
 }
 
 func getPolicyOfAssignment(c *call) (api.Answer, error) {
@@ -319,7 +319,7 @@ func getPolicyOfAssignment(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.policy, http.StatusOK, row)
+	return listing.One(c, &c.policy, http.StatusOK, row)
 }
 
 func listRules(c *call) (api.Answer, error) {
@@ -337,7 +337,7 @@ func getRule(c *call) (api.Answer, error) {
 	}
 	for _, r := range rulesOf(row) {
 		if strings.EqualFold(r.rule.Name, c.PathValue("rule")) {
-			return one(c, &c.rule, http.StatusOK, r)
+			return listing.One(c, &c.rule, http.StatusOK, r)
 		}
 	}
 	return api.Answer{}, notFound(c.PathValue("rule"))
@@ -350,7 +350,7 @@ type policyIn struct {
 
 func patchPolicy(c *call) (api.Answer, error) {
 	var in policyIn
-	if err := decode(c, &c.policy, &in); err != nil {
+	if err := listing.Decode(c, &c.policy, &in); err != nil {
 		return api.Answer{}, err
 	}
 	row, err := c.findPolicy(c.PathValue("id"), true)
@@ -360,7 +360,7 @@ func patchPolicy(c *call) (api.Answer, error) {
 	if row.policy, err = c.app.EditPolicy(c.Context(), c.Caller, row.key, in.apply); err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.policy, http.StatusOK, row)
+	return listing.One(c, &c.policy, http.StatusOK, row)
 }
 
 func patchRule(c *call) (api.Answer, error) {

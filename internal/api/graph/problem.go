@@ -2,13 +2,13 @@ package graph
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
@@ -26,10 +26,7 @@ func unsupported(message string) *problem {
 	return &problem{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery", Message: message}
 }
 
-func notFound(id string) *problem {
-	return &problem{Status: http.StatusNotFound, Code: "Request_ResourceNotFound", Message: fmt.Sprintf(
-		"Resource '%.200s' does not exist or one of its queried reference-property objects are not present.", id)}
-}
+func notFound(id string) *problem { return listing.NotFound(id) }
 
 // told is how a code of the core is told.
 type told struct {
@@ -160,7 +157,7 @@ func policyFailures(list []pim.Failure) string {
 
 // Problem prints an error as Graph does.
 func (s *Surface) Problem(r *api.Request, err error) api.Answer {
-	return s.problemOf(r, err).Answer(r, contentType(minimal))
+	return s.problemOf(r, err).Answer(r, listing.ContentType(listing.Minimal))
 }
 
 func (s *Surface) problemOf(r *api.Request, err error) *problem {

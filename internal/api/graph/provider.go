@@ -158,7 +158,7 @@ func (k *kinds) navigations(w words, more ...odata.Navigation) []odata.Navigatio
 	if w.provider == pim.Directory {
 		return k.referenceNavigations(more...)
 	}
-	return append([]odata.Navigation{{Name: "principal", Schema: k.object.schema}, {Name: "group", Schema: k.group.schema}}, more...)
+	return append([]odata.Navigation{{Name: "principal", Schema: k.object.Schema}, {Name: "group", Schema: k.group.Schema}}, more...)
 }
 
 // filters let filters reach into these.
@@ -166,7 +166,7 @@ func (k *kinds) filters(w words) []odata.Property {
 	if w.provider == pim.Directory {
 		return k.referenceFilters()
 	}
-	return []odata.Property{filterNavigation("principal", k.object.schema), filterNavigation("group", k.group.schema)}
+	return []odata.Property{filterNavigation("principal", k.object.Schema), filterNavigation("group", k.group.Schema)}
 }
 
 // setRoleKinds makes the types of schedules, instances, requests and approvals of a provider.
@@ -182,8 +182,8 @@ func (k *kinds) setGrantKinds(r *roleKinds) {
 	w := r.words
 	kindOf := func(noun string, properties []odata.Property, cs listing.Columns, navigations ...odata.Navigation) kind[pim.Instance] {
 		return kind[pim.Instance]{
-			set: w.root + w.name(noun) + "s", typ: w.typ + noun, columns: cs,
-			schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w, navigations...)},
+			Set: w.root + w.name(noun) + "s", Type: w.typ + noun, Columns: cs,
+			Schema: &odata.Schema{Properties: append(properties, k.filters(w)...), Navigations: k.navigations(w, navigations...)},
 		}
 	}
 	assignment := w.assignmentProperty()
@@ -191,7 +191,7 @@ func (k *kinds) setGrantKinds(r *roleKinds) {
 	s := kindOf("EligibilitySchedule", scheduleProperties(w), scheduleColumns(w))
 	r.eligibilitySchedule = completed(s, writeSchedule, scheduleValue, relateSchedules, scheduleID)
 	s = kindOf("AssignmentSchedule", append(scheduleProperties(w), assignment), scheduleColumns(w),
-		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilitySchedule.schema})
+		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilitySchedule.Schema})
 	r.assignmentSchedule = completed(s, writeSchedule, scheduleValue, relateSchedules, scheduleID)
 
 	s = kindOf("EligibilityScheduleInstance", instanceProperties(w, pim.Eligibility), instanceColumns(w, pim.Eligibility))
@@ -201,7 +201,7 @@ func (k *kinds) setGrantKinds(r *roleKinds) {
 		properties = append(properties, exactProperty("roleAssignmentOriginId"))
 	}
 	s = kindOf("AssignmentScheduleInstance", properties, instanceColumns(w, pim.Assignment),
-		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilityInstance.schema})
+		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilityInstance.Schema})
 	r.assignmentInstance = completed(s, writeInstance, instanceValue, relateInstances, grantID)
 }
 
@@ -212,35 +212,35 @@ func (k *kinds) setRequestKinds(r *roleKinds, beta bool) {
 			navigations = append(navigations, odata.Navigation{Name: "approval", Schema: approvalSchema(beta)})
 		}
 		return kind[requestRow]{
-			set: w.root + w.name(noun) + "s", typ: w.typ + noun, columns: requestColumns(w, of),
-			schema: &odata.Schema{Properties: append(requestProperties(w), k.filters(w)...), Navigations: k.navigations(w, navigations...)},
-			write:  writeRequest, value: requestValue, relate: relateRequests,
-			key: func(r requestRow) string { return string(r.ID) },
-			deep: func(c *call, rows []requestRow) (func(int, []string) any, error) {
+			Set: w.root + w.name(noun) + "s", Type: w.typ + noun, Columns: requestColumns(w, of),
+			Schema: &odata.Schema{Properties: append(requestProperties(w), k.filters(w)...), Navigations: k.navigations(w, navigations...)},
+			Write:  writeRequest, Value: requestValue, Relate: relateRequests,
+			Key: func(r requestRow) string { return string(r.ID) },
+			Deep: func(c *call, rows []requestRow) (func(int, []string) any, error) {
 				return deepValues(c, rows, requestReference, requestValue)
 			},
 		}
 	}
 	r.assignmentRequest = kindOf("AssignmentScheduleRequest", pim.Assignment,
-		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilitySchedule.schema},
-		odata.Navigation{Name: "targetSchedule", Schema: r.assignmentSchedule.schema})
+		odata.Navigation{Name: "activatedUsing", Schema: r.eligibilitySchedule.Schema},
+		odata.Navigation{Name: "targetSchedule", Schema: r.assignmentSchedule.Schema})
 	r.eligibilityRequest = kindOf("EligibilityScheduleRequest", pim.Eligibility,
-		odata.Navigation{Name: "targetSchedule", Schema: r.eligibilitySchedule.schema})
+		odata.Navigation{Name: "targetSchedule", Schema: r.eligibilitySchedule.Schema})
 }
 
 func (k *kinds) setApprovalKinds(r *roleKinds, beta bool) {
 	set := r.words.root + r.words.name("AssignmentApprovals")
 	r.step = kind[stepRow]{
-		set: set + "/" + stepsName(beta), typ: "approvalStage", schema: &odata.Schema{Properties: stepProperties()},
-		write: writeStep, value: stepValue, key: func(s stepRow) string { return s.ID },
+		Set: set + "/" + stepsName(beta), Type: "approvalStage", Schema: &odata.Schema{Properties: stepProperties()},
+		Write: writeStep, Value: stepValue, Key: func(s stepRow) string { return s.ID },
 	}
 	schema := approvalSchema(beta)
 	if beta {
-		r.step.typ = "approvalStep"
-		schema.Navigations = append(schema.Navigations, odata.Navigation{Name: "request", Schema: r.assignmentRequest.schema})
+		r.step.Type = "approvalStep"
+		schema.Navigations = append(schema.Navigations, odata.Navigation{Name: "request", Schema: r.assignmentRequest.Schema})
 	}
 	r.approval = kind[approvalRow]{
-		set: set, typ: "approval", schema: schema,
-		write: writeApproval, value: approvalValue, relate: relateApprovalParts, key: func(r approvalRow) string { return string(r.ID) },
+		Set: set, Type: "approval", Schema: schema,
+		Write: writeApproval, Value: approvalValue, Relate: relateApprovalParts, Key: func(r approvalRow) string { return string(r.ID) },
 	}
 }

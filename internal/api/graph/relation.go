@@ -3,6 +3,7 @@ package graph
 import (
 	"strings"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -39,7 +40,7 @@ func relateReferences(c *call, expands []odata.Expand, refs []reference) ([]rela
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{name: e.Path, at: at})
+		out = append(out, related{Name: e.Path, At: at})
 	}
 	return out, nil
 }
@@ -56,7 +57,7 @@ func (c *call) relateObjects(q odata.Query, n int, id func(int) string) (func(in
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := encode(c, &c.object, q, true, objects)
+	encoded, err := listing.Encode(c, &c.object, q, true, objects)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (c *call) relateRoles(q odata.Query, refs []reference) (func(int) []byte, e
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := encode(c, &c.expandedRole, q, false, roles)
+	encoded, err := listing.Encode(c, &c.expandedRole, q, false, roles)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +218,7 @@ func (c *call) relateGrants(k *kind[pim.Instance], g grantSet, q odata.Query, n 
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := encode(c, k, q, false, rows)
+	encoded, err := listing.Encode(c, k, q, false, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -237,5 +238,5 @@ func (c *call) relateGrants(k *kind[pim.Instance], g grantSet, q odata.Query, n 
 
 // relateList makes a related collection of plain JSON rows, nested within each row.
 func relateList(name string, rows func(i int) [][]byte) related {
-	return related{name: name, at: func(i int) []byte { return wire.AppendList(nil, rows(i)) }}
+	return related{Name: name, At: func(i int) []byte { return wire.AppendList(nil, rows(i)) }}
 }

@@ -414,7 +414,7 @@ func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]relat
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{name: e.Path, at: at})
+		out = append(out, related{Name: e.Path, At: at})
 	}
 	return out, nil
 }
@@ -473,7 +473,7 @@ func (s requestSet) list(c *call) (api.Answer, error) {
 			c.view = app.Mine
 		}
 	}
-	return list(c, s.kind(c), s.fetch(c))
+	return listing.List(c, s.kind(c), s.fetch(c))
 }
 
 func (s requestSet) mine(c *call) (api.Answer, error) {
@@ -481,7 +481,7 @@ func (s requestSet) mine(c *call) (api.Answer, error) {
 	if err := c.filterByCurrentUser(allowed); err != nil {
 		return api.Answer{}, err
 	}
-	return list(c, s.kind(c), s.fetch(c))
+	return listing.List(c, s.kind(c), s.fetch(c))
 }
 
 func (s requestSet) find(c *call) (requestRow, error) {
@@ -494,7 +494,7 @@ func (s requestSet) get(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, s.kind(c), http.StatusOK, r)
+	return listing.One(c, s.kind(c), http.StatusOK, r)
 }
 
 func (s requestSet) navigate(name string) handler {
@@ -503,13 +503,13 @@ func (s requestSet) navigate(name string) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return navigate(c, s.kind(c), r, name)
+		return listing.Navigate(c, s.kind(c), r, name)
 	}
 }
 
 func (s requestSet) create(c *call) (api.Answer, error) {
 	var in requestIn
-	if err := decode(c, s.kind(c), &in); err != nil {
+	if err := listing.Decode(c, s.kind(c), &in); err != nil {
 		return api.Answer{}, err
 	}
 	ask, err := in.toAsk(c.Caller, c.Tenant, s.provider, s.of)
@@ -526,9 +526,9 @@ func (s requestSet) create(c *call) (api.Answer, error) {
 		return api.Answer{}, nothingToRemove(ask, err)
 	}
 	c.now = c.app.Time()
-	answer, err := one(c, s.kind(c), http.StatusCreated, requestRow{*out.Request, out.ValidationOnly})
+	answer, err := listing.One(c, s.kind(c), http.StatusCreated, requestRow{*out.Request, out.ValidationOnly})
 	if err == nil && !out.ValidationOnly {
-		answer.Header.Set("Location", c.base()+"/"+s.kind(c).set+"/"+string(out.Request.ID))
+		answer.Header.Set("Location", c.Base()+"/"+s.kind(c).Set+"/"+string(out.Request.ID))
 	}
 	return answer, err
 }

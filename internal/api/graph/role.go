@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -140,7 +141,7 @@ func relateRolesInherited(c *call, expands []odata.Expand, rows []app.RoleDefini
 		if err != nil {
 			return nil, err
 		}
-		encoded, err := encode(c, &c.roleDefinition, e.Query, false, roles)
+		encoded, err := listing.Encode(c, &c.roleDefinition, e.Query, false, roles)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +180,7 @@ func getRole(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.roleDefinition, http.StatusOK, r)
+	return listing.One(c, &c.roleDefinition, http.StatusOK, r)
 }
 
 func inheritsPermissionsFrom(c *call) (api.Answer, error) {
@@ -279,7 +280,7 @@ func (in roleIn) applyPermissions(r *directory.Role) error {
 
 func createRole(c *call) (api.Answer, error) {
 	var in roleIn
-	if err := decode(c, &c.roleDefinition, &in); err != nil {
+	if err := listing.Decode(c, &c.roleDefinition, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if in.DisplayName == nil || in.IsEnabled == nil || in.RolePermissions == nil {
@@ -289,7 +290,7 @@ func createRole(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, roleProblem(err)
 	}
-	return one(c, &c.roleDefinition, http.StatusCreated, r)
+	return listing.One(c, &c.roleDefinition, http.StatusCreated, r)
 }
 
 func updateRole(c *call) (api.Answer, error) {

@@ -88,7 +88,7 @@ func mixedList(path string, a api.Access, h handler) []route {
 // countOf makes a list answer with the number of its rows alone.
 func countOf(h handler) handler {
 	return func(c *call) (api.Answer, error) {
-		c.count = true
+		c.CountOnly = true
 		return h(c)
 	}
 }
@@ -154,13 +154,13 @@ type kindNames struct {
 	navigations []odata.Navigation
 }
 
-func namesOf[T any](k *kind[T]) *kindNames { return &kindNames{k.set, k.schema.Navigations} }
+func namesOf[T any](k *kind[T]) *kindNames { return &kindNames{k.Set, k.Schema.Navigations} }
 
 func assignmentRoutes() []route {
 	k := newKinds(false)
-	set, s, access := k.roleAssignment.set, roleAssignments(), roleAssignmentsRead()
+	set, s, access := k.roleAssignment.Set, roleAssignments(), roleAssignmentsRead()
 	out := append(counted(set, access, s.list), get(set+"/{id}", access, s.get))
-	out = append(out, navigations(set+"/{id}", access, k.roleAssignment.schema.Navigations, s.navigate)...)
+	out = append(out, navigations(set+"/{id}", access, k.roleAssignment.Schema.Navigations, s.navigate)...)
 	return append(out,
 		getBeta(roleManagement+"transitiveRoleAssignments", roleAssignmentsRead(), transitiveRoleAssignments),
 		getBeta(roleManagement+"roleSchedules()", schedulesMixedRead(), mixed(false)),

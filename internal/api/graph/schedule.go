@@ -235,7 +235,7 @@ func relateGrantRows(c *call, instances bool, expands []odata.Expand, rows []pim
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, related{name: e.Path, at: at})
+		out = append(out, related{Name: e.Path, At: at})
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
@@ -23,9 +24,9 @@ func trustProperties() []odata.Property {
 
 func trustKind() kind[directory.Trust] {
 	return kind[directory.Trust]{
-		set: "applications/federatedIdentityCredentials", typ: "federatedIdentityCredential",
-		schema: &odata.Schema{Properties: trustProperties()},
-		write:  writeTrust, value: trustValue, key: func(t directory.Trust) string { return t.ID },
+		Set: "applications/federatedIdentityCredentials", Type: "federatedIdentityCredential",
+		Schema: &odata.Schema{Properties: trustProperties()},
+		Write:  writeTrust, Value: trustValue, Key: func(t directory.Trust) string { return t.ID },
 	}
 }
 
@@ -93,7 +94,7 @@ func getTrust(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	k := trustKind()
-	return one(c, &k, http.StatusOK, o.App.Trusts[at])
+	return listing.One(c, &k, http.StatusOK, o.App.Trusts[at])
 }
 
 // trustIn is a body that makes or changes a trust.
@@ -129,7 +130,7 @@ func (c *call) editTrusts(edit func(*directory.App) error) (directory.Object, er
 func createTrust(c *call) (api.Answer, error) {
 	var in trustIn
 	k := trustKind()
-	if err := decode(c, &k, &in); err != nil {
+	if err := listing.Decode(c, &k, &in); err != nil {
 		return api.Answer{}, err
 	}
 	o, err := c.editTrusts(func(p *directory.App) error {
@@ -141,7 +142,7 @@ func createTrust(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &k, http.StatusCreated, o.App.Trusts[len(o.App.Trusts)-1])
+	return listing.One(c, &k, http.StatusCreated, o.App.Trusts[len(o.App.Trusts)-1])
 }
 
 func updateTrust(c *call) (api.Answer, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -127,7 +128,7 @@ func getUnitMember(c *call) (api.Answer, error) {
 	}
 	for _, m := range members {
 		if string(m.ID) == c.id("member") {
-			return one(c, &c.object, http.StatusOK, m)
+			return listing.One(c, &c.object, http.StatusOK, m)
 		}
 	}
 	return api.Answer{}, notFound(c.id("member"))
@@ -153,7 +154,7 @@ func (in unitIn) apply(o *directory.Object) error {
 
 func createUnit(c *call) (api.Answer, error) {
 	var in unitIn
-	if err := decode(c, &c.unit, &in); err != nil {
+	if err := listing.Decode(c, &c.unit, &in); err != nil {
 		return api.Answer{}, err
 	}
 	if len(in.Members) > maxBindings {
@@ -165,7 +166,7 @@ func createUnit(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, writeProblem(err, "administrativeUnit")
 	}
-	return one(c, &c.unit, http.StatusCreated, o)
+	return listing.One(c, &c.unit, http.StatusCreated, o)
 }
 
 func updateUnit(c *call) (api.Answer, error) {
@@ -234,7 +235,7 @@ func createInUnit(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.object, http.StatusCreated, o)
+	return listing.One(c, &c.object, http.StatusCreated, o)
 }
 
 // scopedIn is the body of a scopedRoleMembership.
@@ -248,7 +249,7 @@ type scopedIn struct {
 // createScoped gives a role at an administrative unit, outside PIM.
 func createScoped(c *call) (api.Answer, error) {
 	var in scopedIn
-	if err := decode(c, &c.scopedMember, &in); err != nil {
+	if err := listing.Decode(c, &c.scopedMember, &in); err != nil {
 		return api.Answer{}, err
 	}
 	u, err := c.objectOf(directory.KindAdministrativeUnit)
@@ -264,7 +265,7 @@ func createScoped(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.scopedMember, http.StatusCreated, scopedRow{grantID(i), string(u.ID), i.Schedule.Key.Role, who})
+	return listing.One(c, &c.scopedMember, http.StatusCreated, scopedRow{grantID(i), string(u.ID), i.Schedule.Key.Role, who})
 }
 
 // scopedByID is the assignment at an administrative unit that the path names.
@@ -290,7 +291,7 @@ func getScoped(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.scopedMember, http.StatusOK, r)
+	return listing.One(c, &c.scopedMember, http.StatusOK, r)
 }
 
 func deleteScoped(c *call) (api.Answer, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -18,8 +19,8 @@ import (
 // Users: user (learn.microsoft.com/graph/api/resources/user).
 
 // defaultUser is what v1.0 shows of a user unless more is selected (reference graph-pim §3.7).
-func defaultUser() selection {
-	return selection{"id": true, "businessPhones": true, "displayName": true, "givenName": true, "jobTitle": true, "mail": true,
+func defaultUser() wire.Selection {
+	return wire.Selection{"id": true, "businessPhones": true, "displayName": true, "givenName": true, "jobTitle": true, "mail": true,
 		"mobilePhone": true, "officeLocation": true, "preferredLanguage": true, "surname": true, "userPrincipalName": true}
 }
 
@@ -157,7 +158,7 @@ func getMe(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.user, http.StatusOK, o)
+	return listing.One(c, &c.user, http.StatusOK, o)
 }
 
 // getManager answers with a user's manager; 404 for none.
@@ -173,7 +174,7 @@ func getManager(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return one(c, &c.object, http.StatusOK, m)
+	return listing.One(c, &c.object, http.StatusOK, m)
 }
 
 // userIn is a user as callers make or change one (Graph: "Create user", "Update user").
@@ -222,7 +223,7 @@ const costCenter, division, inAddressList = "employeeOrgData/costCenter", "emplo
 // readUser reads the body of a user.
 func readUser(c *call) (userIn, error) {
 	var in userIn
-	if _, err := c.query(c.user.schema); err != nil {
+	if _, err := c.Query(c.user.Schema); err != nil {
 		return in, err
 	}
 	body, err := c.Body()
@@ -325,7 +326,7 @@ func createUser(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, writeProblem(err, "user")
 	}
-	return one(c, &c.user, http.StatusCreated, o)
+	return listing.One(c, &c.user, http.StatusCreated, o)
 }
 
 func updateUser(c *call) (api.Answer, error) {

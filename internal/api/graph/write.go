@@ -81,7 +81,7 @@ func (c *call) reference() (pim.PrincipalID, error) {
 	}
 	id, ok := referredTo(in.ID)
 	if !ok {
-		return "", badRequest("@odata.id must be the address of a directory object, such as %s/directoryObjects/{id}.", c.base())
+		return "", badRequest("@odata.id must be the address of a directory object, such as %s/directoryObjects/{id}.", c.Base())
 	}
 	return id, nil
 }

@@ -28,12 +28,12 @@ const (
 	MaxScans = 200
 )
 
-// Set is what may be asked of the rows of a set.
-type Set[T any] struct {
-	// Columns are the properties that the store knows.
-	Columns Columns
-	// Values gives the values of rows' properties, for a filter that is finished in memory.
-	Values func(filter odata.Expr, rows []T) (func(i int, path []string) any, error)
+// set is what may be asked of the rows of a set.
+type set[T any] struct {
+	// columns are the properties that the store knows.
+	columns Columns
+	// values gives the values of rows' properties, for a filter that is finished in memory.
+	values func(filter odata.Expr, rows []T) (func(i int, path []string) any, error)
 }
 
 // Fetcher reads a page of a store's list.
@@ -48,9 +48,9 @@ type Page[T any] struct {
 	Total int
 }
 
-// Read reads one page of a set from a store. Where the store can decide the whole filter, that is one read; else it reads on
+// read reads one page of a set from a store. Where the store can decide the whole filter, that is one read; else it reads on
 // and finishes the filter in memory: a page may then be short and still have a next one. With countOnly no rows are wanted.
-func Read[T any](t pim.TenantID, s Set[T], q odata.Query, countOnly bool, fetch Fetcher[T]) (Page[T], error) {
+func read[T any](t pim.TenantID, s set[T], q odata.Query, countOnly bool, fetch Fetcher[T]) (Page[T], error) {
 	p := &pager[T]{tenant: t, set: s, query: q, limit: PageSize, skip: q.Skip, total: -1}
 	if q.Top != nil {
 		p.limit = *q.Top
@@ -59,8 +59,8 @@ func Read[T any](t pim.TenantID, s Set[T], q odata.Query, countOnly bool, fetch 
 		p.limit, p.query.Count = 0, true
 	}
 	var err error
-	p.where, p.exact = s.Columns.Compile(q.Filter)
-	if p.order, err = s.Columns.SortedBy(q.OrderBy); err == nil {
+	p.where, p.exact = s.columns.Compile(q.Filter)
+	if p.order, err = s.columns.SortedBy(q.OrderBy); err == nil {
 		err = p.continued(q.SkipToken)
 	}
 	if err == nil {
@@ -72,7 +72,7 @@ func Read[T any](t pim.TenantID, s Set[T], q odata.Query, countOnly bool, fetch 
 // pager is one page being read.
 type pager[T any] struct {
 	tenant pim.TenantID
-	set    Set[T]
+	set    set[T]
 	query  odata.Query
 
 	where store.Filter
@@ -201,7 +201,7 @@ func (p *pager[T]) scan(fetch Fetcher[T]) error {
 // sift takes from the rows of one page of the store those that match and are not skipped. True when no more are wanted;
 // the place behind the last one is then the next page's.
 func (p *pager[T]) sift(rows []T, matched *int, counting bool) (bool, error) {
-	value, err := p.set.Values(p.query.Filter, rows)
+	value, err := p.set.values(p.query.Filter, rows)
 	if err != nil {
 		return false, err
 	}
@@ -240,9 +240,9 @@ func badToken() error {
 	return api.BadRequest("$skiptoken: not a token that this server gave for this list.")
 }
 
-// All takes one page out of a set that is small enough to be at hand whole. value gives a row's own properties, for sorting.
-func All[T any](s Set[T], q odata.Query, rows []T, value func(T, []string) any) (Page[T], error) {
-	rows, err := Sifted(s, q, rows, value)
+// pageOf takes one page out of a set that is small enough to be at hand whole. value gives a row's own properties, for sorting.
+func pageOf[T any](s set[T], q odata.Query, rows []T, value func(T, []string) any) (Page[T], error) {
+	rows, err := sifted(s, q, rows, value)
 	if err != nil {
 		return Page[T]{}, err
 	}
@@ -279,9 +279,9 @@ func placeIn(q odata.Query) (int, error) {
 	return 0, badToken()
 }
 
-// Sifted is the rows that match, sorted as asked.
-func Sifted[T any](s Set[T], q odata.Query, rows []T, value func(T, []string) any) ([]T, error) {
-	values, err := s.Values(q.Filter, rows)
+// sifted is the rows that match, sorted as asked.
+func sifted[T any](s set[T], q odata.Query, rows []T, value func(T, []string) any) ([]T, error) {
+	values, err := s.values(q.Filter, rows)
 	if err != nil {
 		return nil, err
 	}
