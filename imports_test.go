@@ -61,10 +61,16 @@ const allowedImports = `
 	api:                CORE directory access store auth app api/odata
 	api/wire:           CORE api
 	api/listing:        CORE store api api/wire api/odata
+	api/governance:     CORE resource api api/wire
 	api/graph:          CORE directory catalog store app auth api api/wire api/listing api/odata api/edm
 	api/arm:            CORE directory resource catalog store app auth api api/wire api/odata
-	api/native:         CORE access resource store app auth api api/odata
+	api/pimv2:          CORE directory resource store app auth api api/wire api/listing api/odata api/governance
+	api/pimv1:          CORE directory catalog store app auth api api/wire api/listing api/odata api/governance
+	api/native:         CORE access directory resource store app auth api api/odata
 	api/scim:           CORE directory store app auth api
+
+	# What speaks with servers from outside, in the words of the dialects.
+	migrate:            CORE resource client api/wire api/odata api/governance
 
 	# The wiring.
 	server:             ALL
@@ -108,7 +114,7 @@ var clockNames = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep"
 var machineNames = []string{"Local", "LoadLocation"}
 
 // sharedByDialects are the packages under internal/api that are no dialect.
-var sharedByDialects = []string{"odata", "edm", "listing", "wire", "schematest", "openapi"}
+var sharedByDialects = []string{"odata", "edm", "listing", "governance", "wire", "schematest", "openapi"}
 
 const module = "portcullis/"
 

@@ -31,6 +31,8 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/arm"
 	"portcullis/internal/api/graph"
+	"portcullis/internal/api/pimv1"
+	"portcullis/internal/api/pimv2"
 	"portcullis/internal/api/schematest"
 	"portcullis/internal/api/scim"
 	"portcullis/internal/app"
@@ -93,7 +95,7 @@ func wireEngines() map[string]func(testing.TB) store.Store {
 
 func TestGraphConversations(t *testing.T) {
 	conversations(t, "graph", func(route string) bool {
-		return !ofSCIM(route) && !ofARM(route) && !derivedRoute(route) && !refusingRoute(route)
+		return !ofSCIM(route) && !ofARM(route) && !ofOlder(route) && !derivedRoute(route) && !refusingRoute(route)
 	})
 }
 
@@ -178,8 +180,13 @@ func (c counting) Routes() []api.Route {
 	routes := c.Surface.Routes()
 	for i, r := range routes {
 		name := operation(r)
-		if _, ok := c.Surface.(*arm.Surface); ok {
+		switch c.Surface.(type) {
+		case *arm.Surface:
 			name = r.Method + " " + r.Pattern
+		case *pimv2.Surface:
+			name = governanceOperation(r)
+		case *pimv1.Surface:
+			name = "v1 " + name
 		}
 		c.usage.mu.Lock()
 		c.usage.routes[name] += 0
@@ -257,7 +264,7 @@ func newWire(t testing.TB, s store.Store, u *usage) *wire {
 	}
 	tokens := scim.Tokens{Next: verifier, Secrets: s, Verify: idp.VerifySecret}
 	w.handler = api.New(api.Options{Verifier: tokens, Callers: w.app}, counting{graph.New(w.app, s, w.app), u}, counting{scim.New(w.app, s), u},
-		counting{arm.New(w.app), u})
+		counting{arm.New(w.app), u}, counting{pimv2.New(w.app, s, retiringV2()), u}, counting{pimv1.New(w.app, s, pimv1.Options{}), u})
 	return w
 }
 
@@ -384,7 +391,8 @@ func (w *wire) pass(d time.Duration) {
 // allPermissions are those that any route asks for.
 func allPermissions() []string {
 	set := map[string]bool{}
-	for _, r := range slices.Concat(graph.New(&app.App{}, nil, nil).Routes(), scim.New(nil, nil).Routes(), arm.New(&app.App{}).Routes()) {
+	for _, r := range slices.Concat(graph.New(&app.App{}, nil, nil).Routes(), scim.New(nil, nil).Routes(), arm.New(&app.App{}).Routes(),
+		pimv2.New(&app.App{}, nil, pimv2.Options{}).Routes(), pimv1.New(&app.App{}, nil, pimv1.Options{}).Routes()) {
 		for _, p := range append(r.Access.Delegated, r.Access.Application...) {
 			set[p] = true
 		}
@@ -490,6 +498,9 @@ func (w *wire) call(method, target string, header http.Header, body []byte) *htt
 	w.version = "v1.0"
 	if strings.HasPrefix(strings.ToLower(strings.TrimLeft(path, "/")), "beta") {
 		w.version = "beta"
+	}
+	if v := olderVersion(path); v != "" {
+		w.version = v
 	}
 	if v := r.URL.Query().Get("api-version"); v != "" {
 		w.version = v
@@ -738,7 +749,11 @@ func (w *wire) matchText(want, got string) bool {
 }
 
 var wireSchemas = sync.OnceValue(func() map[string]schematest.Schema {
-	return map[string]schematest.Schema{"v1.0": schematest.Load("v1.0"), "beta": schematest.Load("beta")}
+	schemas := map[string]schematest.Schema{}
+	for _, version := range []string{"v1.0", "beta", "older", "host"} {
+		schemas[version] = schematest.Load(version)
+	}
+	return schemas
 })
 
 // check holds the last answer against the published schema.

@@ -3,10 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +33,7 @@ import (
 // TestClientCommands runs the scripts in testdata/script/client against `pim serve --sample`, with a PostgreSQL as the
 // door of the role Reports Reader. A script is at the server from its start; `as PERSON` makes what follows theirs.
 // `attended PERSON COMMAND …` runs a command while the person does what it shows on the sign-in pages, and leaves what
-// it wrote in the files stdout and stderr.
+// it wrote in the files stdout and stderr. `calls PATH` makes the sample's application read an address.
 func TestClientCommands(t *testing.T) { runClientScripts(t, "testdata/script/client") }
 
 // TestClientCommandsLater is TestClientCommands for scripts that move PIM's time, which nobody else must feel. They know
@@ -56,6 +60,7 @@ func runClientScripts(t *testing.T, dir string) {
 			"id":       id,
 			"pending":  pending,
 			"passes":   s.passes,
+			"calls":    s.calls,
 		},
 	})
 }
@@ -182,6 +187,35 @@ func (s *served) passes(ts *testscript.TestScript, _ bool, args []string) {
 	p, err := s.person("grace")
 	ts.Check(err)
 	ts.Check(p.Post(context.Background(), s.URL+"/sample/clock", "application/json", fmt.Sprintf(`{"offset":%q}`, args[0])))
+}
+
+// calls makes the sample's application read an address.
+func (s *served) calls(ts *testscript.TestScript, _ bool, args []string) {
+	web := &http.Client{Timeout: 30 * time.Second}
+	roots := x509.NewCertPool()
+	text, err := os.ReadFile(s.CAFile)
+	ts.Check(err)
+	roots.AppendCertsFromPEM(text)
+	web.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer web.CloseIdleConnections()
+	answer, err := web.PostForm(s.URL+"/"+s.TenantID+"/oauth2/v2.0/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {s.Client.ID}, "client_secret": {s.Client.Secret}, "scope": {s.URL + "/.default"},
+	})
+	ts.Check(err)
+	defer answer.Body.Close()
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	ts.Check(json.NewDecoder(answer.Body).Decode(&token))
+	r, err := http.NewRequest(http.MethodGet, s.URL+args[0], http.NoBody)
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+token.Access)
+	got, err := web.Do(r)
+	ts.Check(err)
+	defer got.Body.Close()
+	if got.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %s", args[0], got.Status)
+	}
 }
 
 // answer does what a command shows, until it has no more to say.

@@ -14,7 +14,7 @@ import (
 func clientCommands() []*cobra.Command {
 	return []*cobra.Command{
 		loginCommand(), logoutCommand(), rolesCommand(), activateCommand(), deactivateCommand(), requestsCommand(),
-		approveCommand(), denyCommand(), cancelCommand(), statusCommand(), assignCommand(), auditCommand(), resourcesCommand(),
+		approveCommand(), denyCommand(), cancelCommand(), statusCommand(), assignCommand(), auditCommand(), resourcesCommand(), migrateCommand(), dialectsCommand(),
 	}
 }
 

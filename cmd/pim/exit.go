@@ -19,6 +19,7 @@ const (
 	exitUnreachable = 4
 	exitTimeout     = 5
 	exitDoor        = 6
+	exitDiffers     = 7
 	exitInterrupted = 130
 )
 
@@ -31,6 +32,7 @@ const exitCodes = `Exit codes of the commands that people and scripts use a serv
   4    the server cannot be reached or cannot answer now
   5    waiting took too long; what was asked for goes on
   6    done, but a door outside has not followed
+  7    done, but a migration is not whole: something was refused, differs, is lost or points nowhere
   130  interrupted`
 
 // failure is an error with its exit code and what to do next.

@@ -164,6 +164,10 @@ func (b *bar) show(p provision.Progress) {
 		b.end()
 		b.stage, b.tenth, b.began = p.Stage, -1, b.now()
 	}
+	if p.Total == 0 { // nobody knows yet
+		b.count(p)
+		return
+	}
 	tenth := p.Done * 10 / p.Total
 	passed := length(b.now().Sub(b.began))
 	switch {
@@ -175,6 +179,16 @@ func (b *bar) show(p provision.Progress) {
 		fmt.Fprintf(b.err, "%s: %d of %d\n", p.Stage, p.Done, p.Total)
 	}
 	b.tenth = tenth
+}
+
+// count shows how far something has come whose end is not known.
+func (b *bar) count(p provision.Progress) {
+	if b.live {
+		fmt.Fprintf(b.err, "\r\x1b[K%-9s %d %s", p.Stage, p.Done, faint(length(b.now().Sub(b.began))))
+	} else if b.tenth < 0 {
+		fmt.Fprintf(b.err, "%s\n", p.Stage)
+	}
+	b.tenth = 0
 }
 
 // end leaves the last line of a stage standing.

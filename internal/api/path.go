@@ -136,8 +136,9 @@ func lone(inner string) (string, bool) {
 	return inner, inner != "" && !strings.ContainsAny(inner, "='(),")
 }
 
+// spelled is a segment in its own letter case. Blanks behind a name are cut off: a client sends one, and the services do so.
 func (n names) spelled(segment string) string {
-	if name, ok := n[strings.ToLower(segment)]; ok {
+	if name, ok := n[strings.ToLower(strings.TrimRight(segment, " "))]; ok {
 		return name
 	}
 	return segment
@@ -153,13 +154,6 @@ func (a address) apply(u *url.URL) *url.URL {
 	out.Path = "/" + strings.Join(a.segments, "/")
 	out.RawPath = "/" + strings.Join(escaped, "/")
 	return &out
-}
-
-func (a address) first() string {
-	if len(a.segments) == 0 {
-		return ""
-	}
-	return a.segments[0]
 }
 
 // firstSegments are the first segments of an escaped path in lower case, as many as wanted at most, without the keys in

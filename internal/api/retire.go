@@ -43,6 +43,29 @@ func (r *Retirement) tell(h http.Header) {
 	}
 }
 
+// Mode is how far a retiring dialect is still served. The zero value is on.
+type Mode int
+
+// The modes.
+const (
+	On Mode = iota
+	ReadOnly
+	Off
+)
+
+// String is how a mode is written in settings and answers.
+func (m Mode) String() string {
+	switch m {
+	case On:
+		return "on"
+	case ReadOnly:
+		return "readOnly"
+	case Off:
+		return "off"
+	}
+	return "unknown"
+}
+
 // Use is one call of a retiring dialect.
 type Use struct {
 	Tenant pim.TenantID

@@ -150,6 +150,9 @@ func edited(o directory.Object, edit func(*directory.Object) error) (directory.O
 		return directory.Object{}, err
 	}
 	out.Tenant, out.ID, out.Kind, out.Created, out.Modified, out.Deleted = o.Tenant, o.ID, o.Kind, o.Created, o.Modified, o.Deleted
+	if o.Group != nil && out.Group != nil {
+		out.Group.Registered = o.Group.Registered
+	}
 	return out, nil
 }
 

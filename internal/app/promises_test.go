@@ -152,7 +152,7 @@ func (l *life) begin() {
 
 // step does one random thing.
 func (l *life) step() {
-	switch rapid.IntRange(0, 20).Draw(l.rt, "step") {
+	switch rapid.IntRange(0, 22).Draw(l.rt, "step") {
 	case 0, 1:
 		l.pass(time.Duration(rapid.IntRange(1, 90).Draw(l.rt, "minutes")) * time.Minute)
 	case 2:
@@ -177,6 +177,8 @@ func (l *life) step() {
 		l.putRoleAssignment()
 	case 20:
 		l.changeResources()
+	case 21, 22:
+		l.inOrder()
 	default:
 		l.ask()
 	}
@@ -262,6 +264,28 @@ func (l *life) try(a pim.Ask) bool {
 		l.rt.Fatalf("%+v: fault: %v", a, err)
 	}
 	return err == nil
+}
+
+// inOrder makes random requests about one case at once, such as by which somebody is made eligible instead of active.
+func (l *life) inOrder() {
+	whom := rapid.SampledFrom([]int{1, 2, 3, 4, 5, 11, 12}).Draw(l.rt, "whom")
+	k := rapid.SampledFrom([]pim.Key{
+		key(l.tenant, whom, vault), key(l.tenant, whom, billing), key(l.tenant, whom, pim.GlobalAdministrator),
+		groupKey(l.tenant, whom, 13, pim.Member), resourceKey(l.tenant, whom, contributor, rg),
+	}).Draw(l.rt, "case")
+	by := rapid.SampledFrom([]int{1, 1, 1, whom}).Draw(l.rt, "by")
+	var asks []pim.Ask
+	for range rapid.IntRange(2, 3).Draw(l.rt, "asks") {
+		asks = append(asks, pim.Ask{By: l.as(l.tenant, by), Key: k, Justification: "ticket 4711", Schedule: l.times(),
+			Kind: rapid.SampledFrom([]pim.Kind{pim.Eligibility, pim.Assignment}).Draw(l.rt, "kind"),
+			Action: rapid.SampledFrom([]pim.Action{
+				pim.AdminAssign, pim.AdminAssign, pim.AdminUpdate, pim.AdminRemove, pim.AdminRenew, pim.SelfActivate, pim.SelfDeactivate, pim.SelfExtend,
+			}).Draw(l.rt, "action")})
+	}
+	_, err := l.InOrder(context.Background(), asks)
+	if _, ok := errors.AsType[*pim.Refusal](err); err != nil && !ok {
+		l.rt.Fatalf("%+v: fault: %v", asks, err)
+	}
 }
 
 // ask makes a random request: half of them activations, which need some luck to be taken.

@@ -75,9 +75,12 @@ func (a *App) roleAssignable(ctx context.Context, t pim.TenantID) ([]string, err
 	}
 }
 
-// Requests lists requests of a kind. Refusals: Forbidden for Everybody without a role that may read.
+// Requests lists requests of a kind; of the zero kind, of either. Refusals: Forbidden for Everybody without a role that may read.
 func (a *App) Requests(ctx context.Context, by pim.Caller, p pim.Provider, k pim.Kind, v View, q store.Query) (store.Page[pim.Request], error) {
-	where := store.And{store.Is(store.FieldProvider, string(p)), store.Is(store.FieldKind, int(k))}
+	where := store.And{store.Is(store.FieldProvider, string(p))}
+	if k != 0 {
+		where = append(where, store.Is(store.FieldKind, int(k)))
+	}
 	switch v {
 	case Everybody:
 		readable, err := a.readable(ctx, by, q.Tenant, p, q.Where)
@@ -173,12 +176,15 @@ func (a *App) judge(ctx context.Context, by pim.Caller, t pim.TenantID, requests
 	}, nil
 }
 
-// Request returns one request that the caller may see: as reader, principal, creator or approver; else UnknownRequest.
+// Request returns one request that the caller may see: as reader, principal, creator or approver; else UnknownRequest. Of the zero
+// kind it is of either.
 func (a *App) Request(ctx context.Context, by pim.Caller, t pim.TenantID, p pim.Provider, k pim.Kind, id pim.RequestID) (pim.Request, error) {
 	unknown := &pim.Refusal{Code: pim.UnknownRequest, Detail: "the request does not exist"}
-	page, err := a.Store.Requests(ctx, store.Query{Tenant: t, Limit: 1, Where: store.And{
-		store.Is(store.FieldID, string(id)), store.Is(store.FieldProvider, string(p)), store.Is(store.FieldKind, int(k)),
-	}})
+	where := store.And{store.Is(store.FieldID, string(id)), store.Is(store.FieldProvider, string(p))}
+	if k != 0 {
+		where = append(where, store.Is(store.FieldKind, int(k)))
+	}
+	page, err := a.Store.Requests(ctx, store.Query{Tenant: t, Limit: 1, Where: where})
 	if err != nil {
 		return pim.Request{}, err
 	}

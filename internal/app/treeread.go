@@ -108,6 +108,8 @@ func nodeColumn(n resource.Node) func(store.Field) any {
 		switch f { //nolint:exhaustive // nodes have no others
 		case store.FieldID, store.FieldScope:
 			return string(n.Scope)
+		case store.FieldAlias:
+			return resource.GovernanceID(n.Scope)
 		case store.FieldParent:
 			return textOrNone(string(n.Parent))
 		case store.FieldResourceKind:

@@ -199,7 +199,7 @@ func (p *planting) put(n resource.Node) (planted, error) {
 	if there && len(changes) == 0 {
 		return planted{after: before}, nil
 	}
-	n.Created, n.Modified = before.Created, later(p.now, before.Modified)
+	n.Created, n.Modified, n.Registered = before.Created, later(p.now, before.Modified), before.Registered
 	what := "changed"
 	if !there {
 		n.Created, n.Modified, what = p.now, p.now, "created"

@@ -101,8 +101,8 @@ func (c *Client) openTable(ctx context.Context, path string) (*http.Response, er
 			if token, err = c.renewed(ctx, nil); err != nil {
 				return nil, err
 			}
-		case again(http.MethodGet, resp.StatusCode) && try < tries:
-			if err := c.Sleep(ctx, min(retryAfter(resp.Header, c.Now(), try), patience)); err != nil {
+		case briefly.again(http.MethodGet, resp.StatusCode) && try < briefly.tries:
+			if err := c.Sleep(ctx, min(briefly.pause(resp.Header, c.Now(), try), briefly.patience)); err != nil {
 				return nil, err
 			}
 		default:

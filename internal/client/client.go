@@ -6,7 +6,7 @@
 // sent to nothing but the server it was given for: redirects are not followed, and links to other hosts are errors.
 //
 // Every call is bounded: in time by the context and a time-out for each try, in size by MaxAnswer. What may be repeated
-// is, when the server asks for that (429, 503 with Retry-After). What the server refuses is an *Error; a server that
+// is, when the server asks for that (429, 503 with Retry-After), and longer by Call. What the server refuses is an *Error; a server that
 // cannot be reached is an *Unreachable; ErrSignedOut says that somebody has to sign in.
 package client
 
@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,12 +34,7 @@ const MaxAnswer = 16 << 20
 // public application with this client id.
 const CommandLineID = "7f3c2a54-5d0e-4b1c-9a66-2e8d1c40b9a7"
 
-const (
-	tryTimeout = 30 * time.Second
-	// tries and patience bound how often and how long a call is repeated.
-	tries    = 4
-	patience = 20 * time.Second
-)
+const tryTimeout = 30 * time.Second
 
 // Options say which server, and how to reach it. Server is required.
 type Options struct {
@@ -58,10 +53,12 @@ type Options struct {
 	Sleep func(context.Context, time.Duration) error
 }
 
-// Client is one server and whoever is signed in at it. It is for one goroutine.
+// Client is one server and whoever is signed in at it. It is for one goroutine, but for Call.
 type Client struct {
 	Options
-	http    *http.Client
+	http *http.Client
+	// mu holds for tokens, which are used and renewed by many calls at once.
+	mu      sync.Mutex
 	session *Session
 	cache   *Cache
 }
@@ -140,40 +137,7 @@ type reply struct {
 // call sends a request with the person's token and reads a JSON answer into out, which may be nil. path is below the
 // server's address and may have a query.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body []byte
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return fmt.Errorf("write the request: %w", err)
-		}
-	}
-	token, err := c.token(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := c.send(ctx, method, c.Server+path, token, "application/json", body)
-	if err != nil {
-		return err
-	}
-	if r.status == http.StatusUnauthorized {
-		// The server knows better than our clock: it may have been restarted with other keys.
-		if token, err = c.renewed(ctx, nil); err != nil {
-			return err
-		}
-		if r, err = c.send(ctx, method, c.Server+path, token, "application/json", body); err != nil {
-			return err
-		}
-	}
-	if r.status/100 != 2 {
-		return errorOf(r)
-	}
-	if out == nil || len(bytes.TrimSpace(r.body)) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(r.body, out); err != nil {
-		return fmt.Errorf("the answer to %s %s is not the JSON that is expected: %w", method, pathOf(path), err)
-	}
-	return nil
+	return c.exchange(ctx, method, path, in, out, c.tokenAfter, briefly)
 }
 
 func pathOf(path string) string {
@@ -183,37 +147,19 @@ func pathOf(path string) string {
 
 // send sends a request, again where the server asks for that and repeating it is harmless.
 func (c *Client) send(ctx context.Context, method, address, token, kind string, body []byte) (reply, error) {
-	waited := time.Duration(0)
-	for try := 1; ; try++ {
-		r, err := c.try(ctx, method, address, token, kind, body)
-		if err != nil || try == tries || !again(method, r.status) {
-			return r, err
-		}
-		pause := retryAfter(r.header, c.Now(), try)
-		if waited += pause; waited > patience {
-			return r, nil
-		}
-		if err := c.Sleep(ctx, pause); err != nil {
-			return r, err
-		}
-	}
+	return c.sendWith(ctx, briefly, method, address, token, kind, body)
 }
 
-// again says whether a call may be repeated: what was turned away at the door did nothing, and reading does nothing.
-func again(method string, status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && method == http.MethodGet
-}
-
-// retryAfter reads Retry-After (RFC 9110 §10.2.3): seconds or a date; without one, a second more each time.
-func retryAfter(h http.Header, now time.Time, try int) time.Duration {
+// retryAfter reads Retry-After (RFC 9110 §10.2.3): seconds or a date.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if n, err := strconv.Atoi(text); err == nil && n >= 0 {
-		return time.Duration(min(n, 86400)) * time.Second
+		return time.Duration(min(n, 86400)) * time.Second, true
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(0, at.Sub(now))
+		return max(0, at.Sub(now)), true
 	}
-	return time.Duration(try) * time.Second
+	return 0, false
 }
 
 func (c *Client) try(ctx context.Context, method, address, token, kind string, body []byte) (reply, error) {

@@ -37,8 +37,10 @@ type Settings struct {
 	Doors   []Door   `koanf:"doors"`
 	// Aliases are further host names that requests come under, with a port if it is not 443.
 	Aliases []string `koanf:"aliases"`
-	Log     Log      `koanf:"log"`
-	Mail    Mail     `koanf:"mail"`
+	// Dialects are the older dialects, which can be switched off one by one.
+	Dialects Dialects `koanf:"dialects"`
+	Log      Log      `koanf:"log"`
+	Mail     Mail     `koanf:"mail"`
 	// MFAFreshness is how long ago a second factor may have been proved where a role demands one. Zero: 30 minutes.
 	MFAFreshness time.Duration `koanf:"mfaFreshness"`
 	// NoWorker leaves effects and deadlines to other nodes on the same database.
@@ -135,7 +137,7 @@ func (s Settings) WithDefaults() Settings {
 	if s.MFAFreshness == 0 {
 		s.MFAFreshness = 30 * time.Minute
 	}
-	s.Mail = s.Mail.withDefaults()
+	s.Mail, s.Dialects = s.Mail.withDefaults(), s.Dialects.withDefaults()
 	s.Doors = append([]Door(nil), s.Doors...)
 	for i, d := range s.Doors {
 		s.Doors[i] = d.withDefaults()
@@ -207,6 +209,7 @@ func (s Settings) Validate() error {
 	}
 	wrong = append(wrong, s.Log.validate()...)
 	wrong = append(wrong, s.Mail.validate()...)
+	wrong = append(wrong, s.Dialects.validate()...)
 	wrong = append(wrong, issuers(s.Issuers)...)
 	wrong = append(wrong, doors(s.Doors)...)
 	return errors.Join(wrong...)

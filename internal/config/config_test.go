@@ -51,6 +51,7 @@ doors:
       - {provider: group, scope: Finance, privilege: ledger}
       - {provider: resource, role: Reader, privilege: auditor}
 aliases: [graph.microsoft.com]
+dialects: {v1: off, v2: {aadGroups: on, azureResources: readOnly}}
 log: {level: debug, format: json}
 mfaFreshness: 10m
 noWorker: true
@@ -79,7 +80,8 @@ func TestAWholeFile(t *testing.T) {
 				{Provider: "resource", Role: "Reader", Privilege: "auditor"},
 			},
 		}},
-		Aliases: []string{"graph.microsoft.com"}, Log: config.Log{Level: "debug", Format: "json"},
+		Aliases:  []string{"graph.microsoft.com"},
+		Dialects: config.Dialects{V1: config.Off, V2: config.Providers{AADGroups: config.On, AzureResources: config.ReadOnly}}, Log: config.Log{Level: "debug", Format: "json"},
 		MFAFreshness: 10 * time.Minute, NoWorker: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -106,7 +108,8 @@ func TestNothingIsNeeded(t *testing.T) {
 		Data: "data", Listen: []string{"127.0.0.1:8443"},
 		Tenant: config.Tenant{Name: "Portcullis", Domain: "portcullis.local", Administrator: "admin"},
 		Log:    config.Log{Level: "info", Format: "text"}, MFAFreshness: 30 * time.Minute, Doors: nil,
-		Mail: config.Mail{Port: 587, TLS: config.StartTLS, Digest: "07:00"},
+		Mail:     config.Mail{Port: 587, TLS: config.StartTLS, Digest: "07:00"},
+		Dialects: config.Dialects{V1: config.On, V2: config.Providers{AADRoles: config.On, AADGroups: config.On, AzureResources: config.On}},
 	}
 	if diff := cmp.Diff(want, s.WithDefaults()); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -116,7 +119,7 @@ func TestNothingIsNeeded(t *testing.T) {
 func TestFlagsWinOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	file := write(t, "data: file\npublicURL: https://file\nlog: {level: warn, format: json}\n")
 	environ := []string{"PIM_PUBLIC_URL=https://environment", "PIM_LOG_LEVEL=error", "PIM_LISTEN=a:1,b:2", "PIM_NO_WORKER=true",
-		"PIM_MFA_FRESHNESS=1h", "PIM_DATA=", "PIM_OTHER=1"}
+		"PIM_MFA_FRESHNESS=1h", "PIM_DIALECTS_V1=off", "PIM_DIALECTS_V2_AAD_ROLES=readOnly", "PIM_DATA=", "PIM_OTHER=1"}
 	got, err := config.Load(file, environ, map[string]any{"log.level": "debug"})
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +127,7 @@ func TestFlagsWinOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	want := config.Settings{
 		Data: "file", PublicURL: "https://environment", Log: config.Log{Level: "debug", Format: "json"},
 		Listen: []string{"a:1", "b:2"}, NoWorker: true, MFAFreshness: time.Hour,
+		Dialects: config.Dialects{V1: config.Off, V2: config.Providers{AADRoles: config.ReadOnly}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -151,6 +155,10 @@ func TestBadSettings(t *testing.T) {
 		{"tenant: {domain: nowhere}", `tenant.domain: "nowhere" is no domain name`},
 		{"tenant: {administrator: a@b.c}", "must be a name without the domain"},
 		{"log: {level: loud}", `log.level: "loud" is none of debug, info, warn, error`},
+		{"dialects: {v1: gone}", `dialects.v1: "gone" is none of on, readOnly, off`},
+		{"dialects: {v2: {aadGroups: readonly}}", `dialects.v2.aadGroups: "readonly" is none of`},
+		{"dialects: {v2: {aadRole: off}}", `the key "dialects.v2.aadRole" is not known; did you mean "dialects.v2.aadRoles"?`},
+		{"dialects: {v2: off}", "a setting has a value of the wrong kind"},
 		{"log: {format: xml}", `log.format: "xml" is neither text nor json`},
 		{"issuers: [{tenant: t}]", "issuers[0]: url is missing"},
 		{"issuers: [{url: https://i}]", "issuers[0]: tenant is missing"},

@@ -103,6 +103,8 @@ type Group struct {
 	Visibility string
 	// RoleAssignable groups may hold directory roles; fixed at creation.
 	RoleAssignable bool
+	// Registered is since when somebody has put it under PIM by name (reference pim-v2 §7); zero: nobody has. It binds nothing.
+	Registered time.Time
 }
 
 // DynamicMembership is the type of a group whose members follow from a rule.

@@ -150,6 +150,9 @@ func TestScopesAndAudiences(t *testing.T) {
 		{"00000003-0000-0000-c000-000000000000/.default", "https://graph.microsoft.com", "User.Read RoleManagement.ReadWrite.Directory"},
 		{"https://management.azure.com//.default", "https://management.azure.com", "user_impersonation"},
 		{"https://management.azure.com/user_impersonation", "https://management.azure.com", "user_impersonation"},
+		{"https://api.azrbac.mspim.azure.com/.default", "https://api.azrbac.mspim.azure.com", "user_impersonation"},
+		{"01fc33a7-78ba-4d2f-a4b7-768e336e890e/.default", "https://api.azrbac.mspim.azure.com", "user_impersonation"},
+		{"https://api.azrbac.mspim.azure.com/RoleManagement.ReadWrite.Directory", "https://api.azrbac.mspim.azure.com", ""},
 		{"https://management.core.windows.net/.default https://vault.example/.default", "https://management.core.windows.net", "user_impersonation"},
 	} {
 		w.options.Sample = true

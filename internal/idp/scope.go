@@ -14,7 +14,7 @@ const (
 )
 
 func publicResources() []string {
-	return append(auth.ManagementAudiences(), auth.GraphAudience)
+	return append(auth.ManagementAudiences(), auth.GraphAudience, auth.PIMAudience)
 }
 
 // wish is what a list of scopes asks for.
@@ -87,8 +87,11 @@ func splitScope(scope string) (resource, name string) {
 // resource returns how a resource of this server is spelt in aud; empty: it is another's.
 func (p *Provider) resource(name string) string {
 	lower := strings.ToLower(strings.TrimRight(name, "/"))
-	if lower == auth.GraphApplication {
+	switch lower {
+	case auth.GraphApplication:
 		return auth.GraphAudience
+	case auth.PIMApplication:
+		return auth.PIMAudience
 	}
 	if lower == p.origin || slices.Contains(publicResources(), lower) {
 		return lower
@@ -99,18 +102,19 @@ func (p *Provider) resource(name string) string {
 	return ""
 }
 
-// manages says whether the resource is Azure Resource Manager alone.
-func (w wish) manages() bool {
-	return slices.Contains(auth.ManagementAudiences(), w.resource)
+// impersonates says whether the resource knows one permission alone, that to act for the person: Azure Resource Manager and
+// PIM's own host.
+func (w wish) impersonates() bool {
+	return w.resource == auth.PIMAudience || slices.Contains(auth.ManagementAudiences(), w.resource)
 }
 
-// within are those of an application's permissions that the resource knows: Azure Resource Manager has one of its own.
+// within are those of an application's permissions that the resource knows.
 func (w wish) within(permissions []string) []string {
-	if !w.manages() && w.resource != auth.GraphAudience {
+	if !w.impersonates() && w.resource != auth.GraphAudience {
 		return permissions
 	}
 	return slices.DeleteFunc(slices.Clone(permissions), func(name string) bool {
-		return (name == auth.UserImpersonation) != w.manages()
+		return (name == auth.UserImpersonation) != w.impersonates()
 	})
 }
 

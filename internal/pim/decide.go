@@ -101,6 +101,11 @@ func (a Action) self() bool {
 	}
 }
 
+// MakesRequest says whether an action makes a request.
+func (a Action) MakesRequest() bool {
+	return a.self() || a == AdminAssign || a == AdminUpdate || a == AdminRemove || a == AdminExtend || a == AdminRenew
+}
+
 func (d *decision) wellFormed() error {
 	k := d.a.Key
 	switch {

@@ -9,7 +9,8 @@ type Outcome struct {
 	Request *Request
 	// NewRequest says that the request is made by this outcome: its id must not exist yet.
 	NewRequest bool
-	// More are further requests that the outcome changes, such as the extension that an administrator's answer settles.
+	// More are further requests that the outcome changes, such as the extension that an administrator's answer settles, or, where
+	// it joins several, makes.
 	More []Request
 	// Schedules are made or changed, those of dependent cases included.
 	Schedules []Schedule

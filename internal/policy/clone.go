@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Clone returns rules that share nothing with r, so that an edit in place leaves r as it is.
 func (r Rules) Clone() Rules {
@@ -11,6 +14,7 @@ func (r Rules) Clone() Rules {
 			n.Recipients = slices.Clone(n.Recipients)
 		}
 	}
+	r.Kept = maps.Clone(r.Kept)
 	r.PIMOnly.Excluded = slices.Clone(r.PIMOnly.Excluded)
 	r.Approval.Stages = slices.Clone(r.Approval.Stages)
 	for i := range r.Approval.Stages {

@@ -56,6 +56,8 @@ type Rules struct {
 	Context  Context
 	// PIMOnly binds grants outside PIM, of roles of resources only.
 	PIMOnly PIMOnly
+	// Kept are settings that older dialects send and read back, and that bind nothing, by what these call them.
+	Kept map[string]string
 }
 
 // Set is the five rules that exist for each combination of side and level.

@@ -3,6 +3,8 @@ package policy_test
 import (
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,14 +64,16 @@ func TestAnEditOfACloneLeavesTheRules(t *testing.T) {
 	r := policy.ForResource()
 	r.AdminEligibility.Expiration.Exceptions = someone(policy.User, "u", 1)
 	r.PIMOnly.Excluded = []policy.Excluded{{Kind: policy.ExcludedUser, ID: "u"}}
+	r.Kept = map[string]string{"a": "b"}
 	c := r.Clone()
 	if !cmp.Equal(c, r) {
 		t.Errorf("the clone differs: %v", cmp.Diff(r, c))
 	}
 	c.AdminEligibility.Expiration.Exceptions[0].ID = "x"
 	c.PIMOnly.Excluded[0].ID = "x"
+	c.Kept["a"] = "x"
 	c.Approval.Stages[0].TimeoutDays = 9
-	if r.AdminEligibility.Expiration.Exceptions[0].ID != "u" || r.PIMOnly.Excluded[0].ID != "u" || r.Approval.Stages[0].TimeoutDays != 1 {
+	if r.AdminEligibility.Expiration.Exceptions[0].ID != "u" || r.PIMOnly.Excluded[0].ID != "u" || r.Approval.Stages[0].TimeoutDays != 1 || r.Kept["a"] != "b" {
 		t.Errorf("the rules were edited with their clone: %+v", r)
 	}
 }
@@ -99,6 +103,14 @@ func TestValidateFacts(t *testing.T) {
 		{"too many exclusions", func(r *policy.Rules) {
 			r.PIMOnly.Excluded = slices.Repeat([]policy.Excluded{{Kind: policy.ExcludedUser, ID: "a"}}, 101)
 		}, policy.RulePIMOnlyAdminAssignment, policy.Invalid},
+		{"settings that bind nothing", func(r *policy.Rules) { r.Kept = map[string]string{"a": strings.Repeat("x", 32<<10-1)} }, "", 0},
+		{"too long ones", func(r *policy.Rules) { r.Kept = map[string]string{"a": strings.Repeat("x", 32<<10)} }, "kept", policy.Invalid},
+		{"too many", func(r *policy.Rules) {
+			r.Kept = map[string]string{}
+			for i := range 65 {
+				r.Kept[strconv.Itoa(i)] = ""
+			}
+		}, "kept", policy.Invalid},
 		{"a day", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT24H") }, "", 0},
 		{"more than a day", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT25H") }, policy.RuleExpirationEndUserAssignment, policy.Invalid},
 		{"under five minutes", func(r *policy.Rules) { r.EndUserAssignment.Expiration.Maximum = schedule.MustDuration("PT4M") }, policy.RuleExpirationEndUserAssignment, policy.Invalid},

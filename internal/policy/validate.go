@@ -16,6 +16,8 @@ const (
 	maxRecipients = 100
 	maxTimeout    = 30           // days
 	maxEscalation = 30 * 24 * 60 // minutes
+	maxKept       = 64
+	maxKeptBytes  = 32 << 10 // names and texts together
 )
 
 // Reason says in what way a policy makes no sense.
@@ -60,7 +62,22 @@ func (r Rules) Validate(anchor time.Time, needApprovers bool) error {
 	if err := r.PIMOnly.validate(); err != nil {
 		return err
 	}
+	if err := r.validateKept(); err != nil {
+		return err
+	}
 	return r.Approval.validate(needApprovers)
+}
+
+// validateKept bounds what is kept for others: it is read with the rest at every decision.
+func (r Rules) validateKept() error {
+	bytes := 0
+	for name, text := range r.Kept {
+		bytes += len(name) + len(text)
+	}
+	if len(r.Kept) > maxKept || bytes > maxKeptBytes {
+		return &Error{Rule: "kept", Detail: fmt.Sprintf("settings that bind nothing are kept up to %d, of %d bytes together", maxKept, maxKeptBytes)}
+	}
+	return nil
 }
 
 func (r Rules) validateActivation(anchor time.Time) error {

@@ -48,6 +48,8 @@ type Node struct {
 	// Further is what callers sent beside and read back as it came: a JSON object of members such as properties, kind, sku.
 	Further           json.RawMessage
 	Created, Modified time.Time
+	// Registered is since when somebody has put it under PIM by name (reference pim-v2 §7); zero: nobody has. It binds nothing.
+	Registered time.Time
 }
 
 // Title is what people are shown: the display name, or the name.

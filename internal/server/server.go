@@ -22,9 +22,6 @@ import (
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
-	"portcullis/internal/api/arm"
-	"portcullis/internal/api/graph"
-	"portcullis/internal/api/native"
 	"portcullis/internal/api/scim"
 	"portcullis/internal/app"
 	"portcullis/internal/auth"
@@ -74,6 +71,7 @@ type Server struct {
 	url       string
 	tls       *tls.Config
 	surfaces  []api.Surface
+	uses      *uses
 	frame     *api.Frame
 	idp       *idp.Provider
 	doors     map[string]connector.Connector
@@ -240,16 +238,9 @@ func (s *Server) openApp(context.Context) error {
 	}
 	s.App = &app.App{Store: s.Store, Index: access.New(), Now: s.clock.Now, Wake: s.wake, Log: s.Log,
 		HashPassword: idp.HashPassword}
-	s.surfaces = surfaces(s.App, s.Store)
+	s.uses = &uses{store: s.Store}
+	s.surfaces = surfaces(s.App, s.Store, s.settings.Dialects, s.usesOf)
 	return nil
-}
-
-// surfaces lists every dialect once.
-func surfaces(a *app.App, st store.Store) []api.Surface {
-	g, n, sources := graph.New(a, st, a), native.New(a, a.Index), scim.New(a, st)
-	n.ExportEvents = g.ExportAudits
-	sources.Log = a.Log
-	return []api.Surface{g, n, sources, arm.New(a)}
 }
 
 // fill brings what an empty store needs, and the index.
@@ -309,7 +300,7 @@ func (s *Server) openFrame(context.Context) error {
 	}
 	s.frame = api.New(api.Options{
 		Verifier: scim.Tokens{Next: verifier, Secrets: s.Store, Verify: idp.VerifySecret}, FreshMFA: s.settings.MFAFreshness, Now: s.real, Log: s.Log,
-		Callers: s.App,
+		Callers: s.App, Called: s.uses.called,
 	}, s.surfaces...)
 	return nil
 }
@@ -348,7 +339,7 @@ func (s *Server) Close() error {
 			end()
 		}
 		if s.Store != nil {
-			errs = append(errs, s.Store.Close())
+			errs = append(errs, s.keepLastUses(), s.Store.Close())
 		}
 		if s.lock != nil {
 			errs = append(errs, s.lock.Close())
@@ -391,6 +382,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	background, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	working.Go(func() { s.housekeeping(background) })
+	working.Go(func() { s.keepUses(background) })
 	if s.worker != nil {
 		working.Go(func() {
 			if err := s.worker.Run(background); err != nil {

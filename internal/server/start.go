@@ -51,7 +51,7 @@ func AddTenant(ctx context.Context, a *app.App, t config.Tenant) (Administrator,
 		return Administrator{}, err
 	}
 	err = a.Found(ctx, app.Founding{
-		Tenant: tenant, Objects: []directory.Object{who}, Administrator: who.ID, Permissions: permissions(surfaces(a, a.Store)),
+		Tenant: tenant, Objects: []directory.Object{who}, Administrator: who.ID, Permissions: permissions(surfaces(a, a.Store, config.Dialects{}, nil)),
 		Credentials: []directory.Credential{{Tenant: tenant.ID, Principal: who.ID, Password: hash, MustChange: true}},
 	})
 	return Administrator{Tenant: tenant.ID, Account: who.User.PrincipalName, Password: password}, err

@@ -67,6 +67,7 @@ const (
 	FieldParent       Field = "parent"
 	FieldResourceKind Field = "resourceKind" // resource.Kind as int
 	FieldResourceType Field = "resourceType" // in lower case
+	FieldAlias        Field = "alias"        // resource.GovernanceID
 )
 
 // Op is a comparison.

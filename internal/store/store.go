@@ -40,6 +40,7 @@ type Store interface {
 	Directory
 	Resources
 	Vault
+	Uses
 	// Ping says whether the store can be read and written now: nil, or an error that wraps ErrUnavailable.
 	Ping(context.Context) error
 	Close() error
@@ -216,7 +217,7 @@ type Directory interface {
 // Resources is the tree at which roles of the resource provider are held, and what is forbidden there.
 type Resources interface {
 	// Resources lists nodes of the tree by scope, which is their id, so that what is below something stands together. Its
-	// fields are scope, parent, resourceKind, resourceType, displayName (that of containers, else the name). The root is not
+	// fields are scope, alias, parent, resourceKind, resourceType, displayName (that of containers, else the name). The root is not
 	// among them.
 	Resources(context.Context, Query) (Page[resource.Node], error)
 	// ResourcesByScope returns those of the scopes that are there, in no order.
@@ -250,4 +251,21 @@ type Vault interface {
 	DeleteSecret(ctx context.Context, kind, key string) error
 	// PurgeSecrets deletes what has expired, at most limit rows, and says how many.
 	PurgeSecrets(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+// Uses is who still calls dialects that are on their way out.
+type Uses interface {
+	// AddUses adds counts to those that are kept, of which the first and the last instant are widened.
+	AddUses(context.Context, []Use) error
+	// Uses lists those of a tenant, what was called last first, and at most ten thousand.
+	Uses(context.Context, pim.TenantID) ([]Use, error)
+}
+
+// Use is how often an application called a route of a dialect of a tenant.
+type Use struct {
+	Tenant pim.TenantID
+	// Dialect and Route are what the surface calls them, Application is a client id; empty: unknown.
+	Dialect, Application, Route string
+	Count                       int64
+	First, Last                 time.Time
 }

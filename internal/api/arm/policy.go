@@ -130,14 +130,14 @@ func (c *call) onePolicy(status int, append func(*call, []byte, policyRow, expan
 // policiesPerPage bounds a page of policies, each of which is long.
 const policiesPerPage = 50
 
-// listPolicies serves both sets. A filter on the role gives exactly one row, if there is the role.
+// listPolicies serves both sets. A filter on the role gives exactly one row, if there is the role; ours may name several, joined by or.
 func listPolicies(append func(*call, []byte, policyRow, expansion) []byte) handler {
 	return func(c *call) (api.Answer, error) {
 		n, err := c.place()
 		if err != nil {
 			return api.Answer{}, err
 		}
-		f, err := c.filter(filterWords{functions: []string{"atScope"}, members: []string{"roleDefinitionId"}})
+		f, err := c.filter(filterWords{functions: []string{"atScope"}, members: []string{"roleDefinitionId"}, or: true})
 		if err != nil {
 			return api.Answer{}, err
 		}
@@ -175,16 +175,9 @@ func (c *call) policyKeys(n resource.Node, f filter) (keys []pim.RoleKey, next s
 	if err != nil || n.Kind == resource.Root {
 		return nil, nil, err
 	}
-	if id, one := f.is("roleDefinitionId"); one {
-		role, ok := lastGUID(id)
-		if !ok {
-			return nil, nil, filterRefused("roleDefinitionId is compared with the id of a role definition")
-		}
-		_, err := c.app.ResourceRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(role))
-		if has(err, pim.UnknownRole) {
-			return nil, nil, nil
-		}
-		return []pim.RoleKey{c.roleKey(n.Scope, role)}, nil, err
+	if ids := f.members["roleDefinitionId"]; len(ids) > 0 {
+		keys, err = c.namedPolicies(n, ids)
+		return keys, nil, err
 	}
 	roles, err := c.app.ResourceRoles(c.Context(), c.Caller, c.Tenant, n.Scope, false)
 	if err != nil {
@@ -201,6 +194,29 @@ func (c *call) policyKeys(n resource.Node, f filter) (keys []pim.RoleKey, next s
 		next = store.Cursor{string(keys[policiesPerPage-1].Role)}
 	}
 	return keys, next, nil
+}
+
+// namedPolicies are the policies of roles that a filter names, as far as there are such roles.
+func (c *call) namedPolicies(n resource.Node, ids []string) ([]pim.RoleKey, error) {
+	if len(ids) > policiesPerPage {
+		return nil, filterRefused("more than 50 roles are named")
+	}
+	var keys []pim.RoleKey
+	for _, id := range ids {
+		role, ok := lastGUID(id)
+		if !ok {
+			return nil, filterRefused("roleDefinitionId is compared with the id of a role definition")
+		}
+		_, err := c.app.ResourceRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(role))
+		switch {
+		case has(err, pim.UnknownRole):
+		case err != nil:
+			return nil, err
+		case !slices.Contains(keys, c.roleKey(n.Scope, role)):
+			keys = append(keys, c.roleKey(n.Scope, role))
+		}
+	}
+	return keys, nil
 }
 
 func absentPolicy() *problem {

@@ -6,7 +6,7 @@
 //
 // The files in published give each property a line of its own. A type reference is a name, in brackets for a collection, with
 // a question mark where null is allowed: "Edm.String?", "[unifiedRolePermission]". The files of beta hold only what beta has in
-// another form or alone; all else has its v1.0 form. On the wire both versions use the one namespace microsoft.graph.
+// another form or alone; all else has its v1.0 form. So has host to older. On the wire both versions use the one namespace microsoft.graph.
 package edm
 
 import (
@@ -22,6 +22,9 @@ import (
 const (
 	V1   = "v1.0"
 	Beta = "beta"
+	// Older is what beta had of PIM's first and second iteration, and Host the second as the service's own host had it.
+	Older = "older"
+	Host  = "host"
 )
 
 //go:embed published/*.json
@@ -117,9 +120,9 @@ func (r Ref) String() string {
 	return s
 }
 
-// Load reads the model of a version, V1 or Beta. The error says what is wrong with the files, or that there is no such version.
+// Load reads the model of one of the versions. The error says what is wrong with the files, or that there is no such version.
 func Load(version string) (*Model, error) {
-	files := map[string][]string{V1: {V1}, Beta: {V1, Beta}}[version]
+	files := map[string][]string{V1: {V1}, Beta: {V1, Beta}, Older: {Older}, Host: {Older, Host}}[version]
 	if files == nil {
 		return nil, fmt.Errorf("no model of version %q", version)
 	}

@@ -40,7 +40,7 @@ func (s *Surface) Routes() []api.Route {
 			if beta {
 				prefix = "/beta/"
 			}
-			r.access.NotMadeFor = auth.ManagementAudiences()
+			r.access.NotMadeFor = auth.BesidesGraph()
 			out = append(out, api.Route{Method: r.method, Pattern: strings.TrimSuffix(prefix+r.path, "/"), Access: r.access, Handle: s.as(beta, r.handle)})
 		}
 	}

@@ -12,21 +12,21 @@ import (
 
 // Kind is one entity type: what may be asked of its rows, and how they are written.
 type Kind[C Caller, T any] struct {
-	// set is the path of the set that its rows belong to, as contexts tell it; typ the name of its type.
+	// Set is the path of the set that its rows belong to, as contexts tell it; Type the name of its type.
 	Set, Type string
 	Schema    *odata.Schema
 	Columns   Columns
-	// key is a row's id.
+	// Key is a row's id.
 	Key func(T) string
-	// write writes the structural properties.
+	// Write writes the structural properties.
 	Write func(C, *wire.Object, T)
-	// value is the value of a property of the row itself, for filters that are finished in memory; nil for none.
+	// Value is the value of a property of the row itself, for filters that are finished in memory; nil for none.
 	Value func(C, T, []string) any
-	// deep, where it is set, gives values of related objects too, for a page of rows.
+	// Deep, where it is set, gives values of related objects too, for a page of rows.
 	Deep func(C, []T) (func(i int, path []string) any, error)
-	// relate loads what is expanded, for all rows at once.
+	// Relate loads what is expanded, for all rows at once.
 	Relate func(C, []odata.Expand, []T) ([]Related, error)
-	// subtype, where it is set, tells a row's own type and set: then every row carries its type.
+	// Subtype, where it is set, tells a row's own type and set: then every row carries its type.
 	Subtype func(T) (typ, set string)
 }
 
@@ -34,7 +34,7 @@ type Kind[C Caller, T any] struct {
 type Related struct {
 	Name string
 	At   func(i int) []byte
-	// context, where it is set, is the context of a contained collection.
+	// Context, where it is set, is the context of a contained collection.
 	Context func(i int) string
 }
 
@@ -95,11 +95,16 @@ func List[C Caller, T any](c C, k *Kind[C, T], fetch Fetcher[T]) (api.Answer, er
 	if err != nil {
 		return api.Answer{}, err
 	}
-	p, err := read(c.OData().Tenant, k.of(c), q, c.OData().CountOnly, fetch)
+	p, err := Read(c, k, q, fetch)
 	if err != nil {
 		return api.Answer{}, err
 	}
 	return Finish(c, k, q, p)
+}
+
+// Read reads a page of a set, for a query that was checked already and of which the caller may have decided a part.
+func Read[C Caller, T any](c C, k *Kind[C, T], q odata.Query, fetch Fetcher[T]) (Page[T], error) {
+	return read(c.OData().Tenant, k.of(c), q, c.OData().CountOnly, fetch)
 }
 
 // Finish writes the rows of a page.
@@ -178,6 +183,30 @@ func (k *Kind[C, T]) values(c C, filter odata.Expr, rows []T) (func(i int, path 
 		return k.Deep(c, rows)
 	}
 	return func(i int, path []string) any { return k.Value(c, rows[i], path) }, nil
+}
+
+// Ordered is rows sorted as asked, by the properties of related objects too.
+func (k *Kind[C, T]) Ordered(c C, orders []odata.Order, rows []T) ([]T, error) {
+	value := func(i int, path []string) any { return k.Value(c, rows[i], path) }
+	if k.Deep != nil && slices.ContainsFunc(orders, func(o odata.Order) bool { return len(o.Path.Segments) > 1 }) {
+		deep, err := k.Deep(c, rows)
+		if err != nil {
+			return nil, err
+		}
+		value = deep
+	}
+	at := make([]int, len(rows))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(a, b int) int {
+		return compareBy(orders, func(path []string) any { return value(a, path) }, func(path []string) any { return value(b, path) })
+	})
+	out := make([]T, len(rows))
+	for i, from := range at {
+		out[i] = rows[from]
+	}
+	return out, nil
 }
 
 // mentionsRelated says whether a filter asks for more than a row's own properties and the ids of related objects.

@@ -296,18 +296,23 @@ func sifted[T any](s set[T], q odata.Query, rows []T, value func(T, []string) an
 		}
 	}
 	slices.SortStableFunc(out, func(a, b T) int {
-		for _, o := range q.OrderBy {
-			n := compareValues(value(a, o.Path.Segments), value(b, o.Path.Segments))
-			if o.Desc {
-				n = -n
-			}
-			if n != 0 {
-				return n
-			}
-		}
-		return 0
+		return compareBy(q.OrderBy, func(path []string) any { return value(a, path) }, func(path []string) any { return value(b, path) })
 	})
 	return out, nil
+}
+
+// compareBy compares two rows by the values of their properties.
+func compareBy(orders []odata.Order, a, b func(path []string) any) int {
+	for _, o := range orders {
+		n := compareValues(a(o.Path.Segments), b(o.Path.Segments))
+		if o.Desc {
+			n = -n
+		}
+		if n != 0 {
+			return n
+		}
+	}
+	return 0
 }
 
 func compareValues(a, b any) int {
@@ -319,6 +324,10 @@ func compareValues(a, b any) int {
 	case time.Time:
 		if b, ok := b.(time.Time); ok {
 			return a.Compare(b)
+		}
+	case int:
+		if b, ok := b.(int); ok {
+			return cmp.Compare(a, b)
 		}
 	case bool:
 		if b, ok := b.(bool); ok && a != b {

@@ -29,6 +29,11 @@
 //	    {"value":[{"id","displayName","userPrincipalName"}],"more":…}: the people who may decide the request's open
 //	    stages now, by name, groups taken apart and never whoever asked; more says that there are others. For whoever may
 //	    see the request: its principal, its maker, its approvers and readers. Empty where it waits for no approval.
+//	GET /portcullis/v1/dialects  dialect=NAME
+//	    {"value":[{"dialect","mode":"on|readOnly|off","applicationId","applicationName","route","count","firstDateTime",
+//	    "lastDateTime"}]}: who calls what of the dialects that are on their way out, refused calls included, at most
+//	    10,000 rows, those called last; a dialect that nobody has called is there with the count 0. For the roles that may
+//	    read the audit log. Calls of other nodes are there after some ten seconds.
 //
 // Lists take top=N (100, at most 999) and are followed by nextLink, which ends with the list.
 //
@@ -42,7 +47,7 @@
 //	                 RoleManagement.Read.Directory, RoleManagement.ReadWrite.Directory, RoleManagement.Read.All
 //	approvers        these, PrivilegedAssignmentSchedule.Read.AzureADGroup,
 //	                 PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup
-//	events(.csv), mails  AuditLog.Read.All, Directory.Read.All
+//	events(.csv), mails, dialects  AuditLog.Read.All, Directory.Read.All
 //
 // Errors have the envelope of Graph: {"error":{"code","message","innerError":{"date","request-id",…}}}.
 package native
@@ -84,6 +89,8 @@ type Surface struct {
 
 	// ExportEvents serves events.csv, with the permissions of events; nil: it is not there. It is set before first use.
 	ExportEvents api.Handler
+	// Dialects are told of at dialects; nil: it is not there. It is set before first use.
+	Dialects *Dialects
 }
 
 // New makes the surface.
@@ -120,6 +127,9 @@ func (s *Surface) Routes() []api.Route {
 	}
 	if s.ExportEvents != nil {
 		routes = append(routes, get("events.csv", log, s.ExportEvents))
+	}
+	if s.Dialects != nil {
+		routes = append(routes, get("dialects", log, s.dialects))
 	}
 	return routes
 }

@@ -29,6 +29,8 @@ func primitive(typeName string, value any) bool {
 		return ok
 	case "Edm.Int32":
 		return isInt32(value)
+	case "Edm.Int64":
+		return isInt64(value)
 	case "Edm.DateTimeOffset":
 		return isText && dateTimeOffset.MatchString(text)
 	case "Edm.Date":
@@ -49,6 +51,19 @@ func isInt32(value any) bool {
 	case json.Number:
 		_, err := strconv.ParseInt(n.String(), 10, 32)
 		return err == nil
+	}
+	return false
+}
+
+// isInt64 takes what a client that keeps numbers as floating point still reads exactly.
+func isInt64(value any) bool {
+	const exact = 1 << 53
+	switch n := value.(type) {
+	case float64:
+		return n == math.Trunc(n) && n >= -exact && n <= exact
+	case json.Number:
+		i, err := strconv.ParseInt(n.String(), 10, 64)
+		return err == nil && i >= -exact && i <= exact
 	}
 	return false
 }

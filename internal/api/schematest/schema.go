@@ -22,7 +22,7 @@ type typ = edm.Type
 // Ref says what a property holds: a primitive ("Edm.String") or a type of the schema ("requestSchedule").
 type Ref = edm.Ref
 
-// Load reads the schema of a version, "v1.0" or "beta".
+// Load reads the schema of a version of package edm: "v1.0", "beta", "older" or "host".
 // It panics on any other version and when the files are broken: then the checkout is wrong, not the server.
 func Load(version string) Schema {
 	s, err := load(version)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 )
 
 // fills are what migrations do in Go after their text, by version: what columns need that can only be read from doc.
 func fills() map[int64]func(context.Context, *sql.Tx) error {
-	return map[int64]func(context.Context, *sql.Tx) error{5: fillEvents}
+	return map[int64]func(context.Context, *sql.Tx) error{5: fillEvents, 7: fillAliases}
 }
 
 // fillSize is how many rows are held at once.
@@ -62,6 +65,45 @@ func eventsBehind(ctx context.Context, tx *sql.Tx, after int64) ([]numbered, err
 			return nil, err
 		}
 		out = append(out, r)
+	}
+	return out, found.Err()
+}
+
+// fillAliases writes the ids by which nodes are known to PIM's second iteration into the rows that were there before them.
+func fillAliases(ctx context.Context, tx *sql.Tx) error {
+	for after := (place{}); ; {
+		places, err := placesBehind(ctx, tx, after)
+		if err != nil || len(places) == 0 {
+			return err
+		}
+		for _, p := range places {
+			_, err := tx.ExecContext(ctx, "UPDATE resources SET alias = $3 WHERE tenant = $1 AND scope = $2",
+				p.tenant, p.scope, resource.GovernanceID(pim.Scope(p.scope)))
+			if err != nil {
+				return fmt.Errorf("fill the node %s: %w", p.scope, err)
+			}
+			after = p
+		}
+	}
+}
+
+// place is the key of a node.
+type place struct{ tenant, scope string }
+
+func placesBehind(ctx context.Context, tx *sql.Tx, after place) ([]place, error) {
+	found, err := tx.QueryContext(ctx, fmt.Sprintf(`SELECT tenant, scope FROM resources WHERE (tenant, scope) > ($1, $2)
+		ORDER BY tenant, scope LIMIT %d`, fillSize), after.tenant, after.scope)
+	if err != nil {
+		return nil, fmt.Errorf("read the nodes: %w", err)
+	}
+	defer found.Close()
+	var out []place
+	for found.Next() {
+		var p place
+		if err := found.Scan(&p.tenant, &p.scope); err != nil {
+			return nil, fmt.Errorf("read the nodes: %w", err)
+		}
+		out = append(out, p)
 	}
 	return out, found.Err()
 }

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"portcullis/internal/localpg/localpgtest"
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
 
@@ -38,7 +41,8 @@ func TestOldEventsAreFilled(t *testing.T) {
 			if err := s.Commit(t.Context(), store.Commit{Entries: entries}); err != nil {
 				t.Fatal(err)
 			}
-			fillAgain(t, x.driver, x.source)
+			fillAgain(t, x.driver, x.source, `UPDATE events SET action = 0, kind = 0, success = false, end_at = 9223372036854775807, actor_kind = 0,
+				actor_name = '', actor_account = '', subject_id = '', subject = '', subject_kind = 0, role_name = '', detail = ''`, fillEvents)
 			all := store.And{
 				store.Is(store.FieldAction, pim.AdminAssign), store.Is(store.FieldKind, pim.Eligibility), store.Is(store.FieldSuccess, true),
 				store.Is(store.FieldEnd, end), store.Is(store.FieldActorKind, pim.UserPrincipal), store.Is(store.FieldActorName, "ann"),
@@ -61,6 +65,41 @@ func TestOldEventsAreFilled(t *testing.T) {
 	}
 }
 
+// TestOldNodesAreFilled: rows from before the alias get the one that new ones have.
+func TestOldNodesAreFilled(t *testing.T) {
+	folder := t.TempDir()
+	database := localpgtest.Database(t)
+	for _, x := range []struct{ name, url, driver, source string }{
+		{"sqlite", folder, "sqlite", filepath.Join(folder, "portcullis.db")},
+		{"postgres", database, "pgx", database},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			s := opened(t, x.url)
+			var nodes []resource.Node
+			for _, tenant := range []pim.TenantID{"t", "u"} {
+				for i := range fillSize/2 + 3 {
+					n := resource.Node{Tenant: tenant, Scope: pim.Scope(fmt.Sprintf("/subscriptions/%d", i)), Kind: resource.Subscription}
+					nodes = append(nodes, n)
+				}
+			}
+			if err := s.Commit(t.Context(), store.Commit{Resources: nodes}); err != nil {
+				t.Fatal(err)
+			}
+			fillAgain(t, x.driver, x.source, "UPDATE resources SET alias = ''", fillAliases)
+			for _, n := range []resource.Node{nodes[0], nodes[7], nodes[fillSize/2+3], nodes[len(nodes)-1]} {
+				page, err := s.Resources(t.Context(), store.Query{Tenant: n.Tenant, Where: store.Is(store.FieldAlias, resource.GovernanceID(n.Scope))})
+				if err != nil || len(page.Rows) != 1 || page.Rows[0].Scope != n.Scope {
+					t.Errorf("%s of %s: got %v, %v", n.Scope, n.Tenant, page.Rows, err)
+				}
+			}
+			page, err := s.Resources(t.Context(), store.Query{Tenant: "t", Where: store.Is(store.FieldAlias, nil), Count: true})
+			if err != nil || page.Count != 0 {
+				t.Errorf("got %d nodes without an alias, %v", page.Count, err)
+			}
+		})
+	}
+}
+
 func opened(t *testing.T, url string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Options{URL: url})
@@ -75,8 +114,8 @@ func opened(t *testing.T, url string) *Store {
 	return s
 }
 
-// fillAgain gives the columns what they have when they are made, and fills them as the migration does.
-func fillAgain(t *testing.T, driver, source string) {
+// fillAgain gives columns what they have when they are made, and fills them as their migration does.
+func fillAgain(t *testing.T, driver, source, empty string, fill func(context.Context, *sql.Tx) error) {
 	t.Helper()
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -87,10 +126,9 @@ func fillAgain(t *testing.T, driver, source string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.ExecContext(t.Context(), `UPDATE events SET action = 0, kind = 0, success = false, end_at = 9223372036854775807, actor_kind = 0,
-		actor_name = '', actor_account = '', subject_id = '', subject = '', subject_kind = 0, role_name = '', detail = ''`)
+	_, err = tx.ExecContext(t.Context(), empty)
 	if err == nil {
-		err = fillEvents(t.Context(), tx)
+		err = fill(t.Context(), tx)
 	}
 	if err == nil {
 		err = tx.Commit()

@@ -51,6 +51,8 @@ func TestListsTakeTheirIndex(t *testing.T) {
 		{"requests that wait", requests, store.And{onResources, waiting}, "requests_pending (tenant=? AND status=?)"},
 		{"children", resources, store.Is(store.FieldParent, "/sub/s"), "resources_parent (tenant=? AND parent=?)"},
 		{"what is below", resources, store.Under{Field: store.FieldScope, Scopes: []pim.Scope{"/sub/s"}}, "(tenant=? AND scope>? AND scope<?)"},
+		{"by an id that is made of the scope", resources, store.Is(store.FieldAlias, "a"), "resources_alias (tenant=? AND alias=?)"},
+		{"by some ids", resources, store.And{store.In{Field: store.FieldAlias, Values: []string{"a", "b"}}, store.Is(store.FieldResourceKind, 3)}, "resources_alias (tenant=? AND alias=?)"},
 		{"subscriptions", resources, store.Is(store.FieldResourceKind, 3), "resources_kind (tenant=? AND kind=?)"},
 	} {
 		if err := fact.list(store.Query{Tenant: "t", Where: fact.where}); err != nil {

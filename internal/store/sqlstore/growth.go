@@ -84,7 +84,7 @@ func (e *postgresEngine) learn() {
 func (e *postgresEngine) lookAtGrown(ctx context.Context) error {
 	rows, err := e.lists.Query(ctx, `SELECT t.name FROM unnest($1::text[]) t(name) JOIN pg_class c ON c.oid = to_regclass(t.name)
 		WHERE pg_relation_size(c.oid) / current_setting('block_size')::int >= $2 * greatest(c.relpages, 1)`,
-		[]string{"tenants", "cases", "requests", "schedules", "effects", "events", "mails", "policies", "objects", "links", "resources", "denials"}, growthStep)
+		[]string{"tenants", "cases", "requests", "schedules", "effects", "events", "mails", "policies", "objects", "links", "resources", "denials", "uses"}, growthStep)
 	if err != nil {
 		return err
 	}

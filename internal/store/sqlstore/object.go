@@ -80,6 +80,7 @@ type storedGroup struct {
 	Types           []string `json:"types,omitempty"`
 	Visibility      string   `json:"vis,omitempty"`
 	RoleAssignable  bool     `json:"roles,omitempty"`
+	Registered      *int64   `json:"reg,omitempty"`
 }
 
 type storedApp struct {
@@ -145,7 +146,7 @@ func objectRow(o directory.Object) ([]any, error) {
 	}
 	if g := o.Group; g != nil {
 		nickname = g.MailNickname
-		f.Group = &storedGroup{g.MailNickname, g.SecurityEnabled, g.MailEnabled, g.Types, g.Visibility, g.RoleAssignable}
+		f.Group = &storedGroup{g.MailNickname, g.SecurityEnabled, g.MailEnabled, g.Types, g.Visibility, g.RoleAssignable, optionalStamp(g.Registered)}
 	}
 	if a := o.App; a != nil {
 		client = a.ClientID
@@ -232,7 +233,7 @@ func (f storedObject) facets(o *directory.Object) {
 	if g := f.Group; g != nil {
 		o.Group = &directory.Group{
 			MailNickname: g.MailNickname, SecurityEnabled: g.SecurityEnabled, MailEnabled: g.MailEnabled, Types: g.Types,
-			Visibility: g.Visibility, RoleAssignable: g.RoleAssignable,
+			Visibility: g.Visibility, RoleAssignable: g.RoleAssignable, Registered: optionalInstant(g.Registered),
 		}
 	}
 	if a := f.App; a != nil {

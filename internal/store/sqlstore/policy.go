@@ -34,6 +34,8 @@ type storedPolicy struct {
 	Approval       storedDemand   `json:"approval"`
 	Context        *storedContext `json:"context,omitempty"`
 	PIMOnly        *storedPIMOnly `json:"only,omitempty"`
+
+	Kept map[string]string `json:"kept,omitempty"`
 }
 
 type storedPIMOnly struct {
@@ -108,7 +110,7 @@ func policyRow(e store.PolicyEdit) ([]any, error) {
 	if c := p.Rules.Context; c != (policy.Context{}) {
 		f.Context = &storedContext{c.Enabled, c.Value}
 	}
-	f.PIMOnly = fromPIMOnly(p.Rules.PIMOnly)
+	f.PIMOnly, f.Kept = fromPIMOnly(p.Rules.PIMOnly), p.Rules.Kept
 	d, err := doc(f)
 	return append(roleKeyValues(e.Key), p.Version, d), err
 }
@@ -141,7 +143,7 @@ func readPolicy(d string) (p policy.Policy, err error) {
 	if f.Context != nil {
 		p.Rules.Context = policy.Context{Enabled: f.Context.Enabled, Value: f.Context.Value}
 	}
-	p.Rules.PIMOnly = f.PIMOnly.pimOnly()
+	p.Rules.PIMOnly, p.Rules.Kept = f.PIMOnly.pimOnly(), f.Kept
 	if p.Rules.AdminEligibility, err = f.AdminEligible.set(); err != nil {
 		return p, err
 	}

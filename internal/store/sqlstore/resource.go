@@ -22,6 +22,7 @@ func resourcesTable() table {
 		{"type", text},
 		{"title", text},
 		{"doc", text},
+		{"alias", text},
 	}}
 }
 
@@ -37,21 +38,24 @@ type storedNode struct {
 	Further     string            `json:"more,omitempty"`
 	Created     *int64            `json:"new,omitempty"`
 	Modified    *int64            `json:"mod,omitempty"`
+	Registered  *int64            `json:"reg,omitempty"`
 }
 
 func nodeRow(n resource.Node) ([]any, error) {
 	d, err := doc(storedNode{
 		n.ID, n.Name, n.DisplayName, n.Type, n.Location, n.Tags, string(n.Further), optionalStamp(n.Created), optionalStamp(n.Modified),
+		optionalStamp(n.Registered),
 	})
 	return []any{
 		string(n.Tenant), plain(string(n.Scope)), plain(string(n.Parent)), int64(n.Kind), plain(strings.ToLower(n.Type)), fold(n.Title()), d,
+		resource.GovernanceID(n.Scope),
 	}, err
 }
 
 func scanNode(s scan, before ...any) (resource.Node, error) {
-	var tenant, scope, parent, typ, title, d string
+	var tenant, scope, parent, typ, title, d, alias string
 	var kind int64
-	if err := s(append(before, &tenant, &scope, &parent, &kind, &typ, &title, &d)...); err != nil {
+	if err := s(append(before, &tenant, &scope, &parent, &kind, &typ, &title, &d, &alias)...); err != nil {
 		return resource.Node{}, err
 	}
 	var f storedNode
@@ -60,6 +64,7 @@ func scanNode(s scan, before ...any) (resource.Node, error) {
 		Tenant: pim.TenantID(tenant), Scope: pim.Scope(scope), ID: f.ID, Kind: resource.Kind(kind), Parent: pim.Scope(parent),
 		Name: f.Name, DisplayName: f.DisplayName, Type: f.Type, Location: f.Location, Tags: f.Tags,
 		Created: optionalInstant(f.Created), Modified: optionalInstant(f.Modified),
+		Registered: optionalInstant(f.Registered),
 	}
 	if f.Further != "" {
 		n.Further = []byte(f.Further)
@@ -104,10 +109,11 @@ func below(s pim.Scope) (first, last string) {
 
 // Resources implements store.Resources.
 func (s *Store) Resources(ctx context.Context, q store.Query) (store.Page[resource.Node], error) {
-	return page(ctx, s, q, list[resource.Node]{table: resourcesTable(), scan: scanNode, finders: []finder{{field: store.FieldScope}}, fields: map[store.Field]field{
+	return page(ctx, s, q, list[resource.Node]{table: resourcesTable(), scan: scanNode, finders: []finder{{field: store.FieldScope}, {field: store.FieldAlias}}, fields: map[store.Field]field{
 		store.FieldID:           {"scope", exactText},
 		store.FieldScope:        {"scope", exactText},
 		store.FieldParent:       {"parent", exactText},
+		store.FieldAlias:        {"alias", exactText},
 		store.FieldResourceKind: {"kind", numeric},
 		store.FieldResourceType: {"type", exactText},
 		store.FieldDisplayName:  {"title", foldedText},

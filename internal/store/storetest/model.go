@@ -44,6 +44,7 @@ type state struct {
 	denials     map[row]store.Denial
 	credentials map[row]directory.Credential
 	secrets     map[[2]string]secret
+	uses        map[call]store.Use
 }
 
 // row names something in a tenant.
@@ -105,6 +106,7 @@ func newState() state {
 		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, bin: map[row]directory.Object{}, links: map[edge]directory.Link{},
 		resources: map[row]resource.Node{}, denials: map[row]store.Denial{},
 		credentials: map[row]directory.Credential{}, secrets: map[[2]string]secret{},
+		uses: map[call]store.Use{},
 	}
 }
 

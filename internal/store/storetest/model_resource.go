@@ -57,7 +57,7 @@ func (m *Model) Resources(ctx context.Context, q store.Query) (store.Page[resour
 
 func nodeFields(n resource.Node) fields {
 	return fields{
-		store.FieldID: textOf(n.Scope), store.FieldScope: textOf(n.Scope), store.FieldParent: textOf(n.Parent),
+		store.FieldID: textOf(n.Scope), store.FieldScope: textOf(n.Scope), store.FieldAlias: textOf(resource.GovernanceID(n.Scope)), store.FieldParent: textOf(n.Parent),
 		store.FieldResourceKind: intOf(n.Kind), store.FieldResourceType: textOf(strings.ToLower(n.Type)),
 		store.FieldDisplayName: foldedOf(n.Title()),
 	}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"relies on what has not changed", relies},
 		{"never lets two commits pass each other", neverCrosses},
 		{"tells a stale case from a taken id", tellsStaleFromTaken},
+		{"keeps several requests of one commit", keepsSeveralRequests},
 		{"commits many at once, each on its own", commitsMany},
 		{"reads many cases like single ones", readsManyCases},
 		{"reads what is named by the tenant or by its whole key", readsNamed},
@@ -60,6 +61,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"climbs the tree", climbsTree},
 		{"gives one case the id of a schedule", namesScheduleOnce},
 		{"keeps deny assignments", keepsDenials},
+		{"finds nodes by their alias", findsAliases},
+		{"adds up uses", addsUses},
 		{"heeds the context", heedsContext},
 		{"is unavailable once closed", closes},
 	} {
@@ -130,6 +133,30 @@ func User(t pim.TenantID, id pim.PrincipalID) directory.Object {
 		Tenant: t, ID: id, Kind: directory.KindUser, DisplayName: "User " + string(id), Enabled: true, Created: start(),
 		User: &directory.User{PrincipalName: string(id) + "@example.com", Type: "Member"},
 	}
+}
+
+// keepsSeveralRequests: what a commit makes beside its own request is there as that is, or none of it is.
+func keepsSeveralRequests(t *testing.T, s store.Store) {
+	k := caseKey(1)
+	c := Activation(k, 0, "first", start())
+	second, third := *c.Request, *c.Request
+	second.ID, third.ID, third.Status, third.Completed = "second", "third", pim.PendingApproval, time.Time{}
+	c.More = []pim.Request{second, third}
+	stale := c
+	stale.Version = 7
+	want(t, "a stale commit", s.Commit(t.Context(), stale), store.ErrStale)
+	rows := func() []pim.Request {
+		t.Helper()
+		page, err := s.Requests(t.Context(), store.Query{Tenant: tenant})
+		want(t, "requests", err, nil)
+		return page.Rows
+	}
+	equal(t, "after a stale commit", rows(), nil)
+	must(t, s, c)
+	equal(t, "all", rows(), []pim.Request{*c.Request, second, third})
+	read, err := s.Case(t.Context(), pim.Need{Key: k})
+	want(t, "case", err, nil)
+	equal(t, "the open one", read.Requests, []pim.Request{third})
 }
 
 func must(t *testing.T, s store.Store, cs ...store.Commit) {

@@ -118,6 +118,29 @@ func keepsTree(t *testing.T, s store.Store) {
 	equal(t, "of another tenant", list("other", nil), scopesOf(all))
 }
 
+// findsAliases: a node is found by the id that is made of its scope, alone and among others, and goes with it.
+func findsAliases(t *testing.T, s store.Store) {
+	all := tree(t, tenant)
+	all[1].Registered = start()
+	must(t, s, store.Commit{Resources: all}, store.Commit{Resources: tree(t, "other")[:2]})
+	find := func(what string, tn pim.TenantID, where store.Filter, want ...resource.Node) {
+		t.Helper()
+		p, err := s.Resources(t.Context(), store.Query{Tenant: tn, Where: where})
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		equal(t, what, p.Rows, want)
+	}
+	of := func(n resource.Node) string { return resource.GovernanceID(n.Scope) }
+	find("one", tenant, store.Is(store.FieldAlias, of(all[1])), all[1])
+	find("several", tenant, store.In{Field: store.FieldAlias, Values: []string{of(all[3]), of(all[0]), "", "nobody's"}}, all[0], all[3])
+	find("with another condition", tenant, store.And{store.Is(store.FieldAlias, of(all[3])), store.Is(store.FieldResourceKind, resource.Subscription)})
+	find("of another tenant", "other", store.In{Field: store.FieldAlias, Values: []string{of(all[0]), of(all[3])}}, tree(t, "other")[0])
+	find("none", tenant, store.Is(store.FieldAlias, nil))
+	must(t, s, store.Commit{Cleared: []store.Place{{Tenant: tenant, Scope: all[1].Scope}}})
+	find("what is gone", tenant, store.Is(store.FieldAlias, of(all[1])))
+}
+
 // rulesAt writes a policy of a role of resources at each of some scopes.
 func rulesAt(t *testing.T, s store.Store, scopes ...pim.Scope) (keys []pim.RoleKey) {
 	t.Helper()

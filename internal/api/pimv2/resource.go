@@ -1,0 +1,699 @@
+package pimv2
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"portcullis/internal/api"
+	"portcullis/internal/api/governance"
+	"portcullis/internal/api/listing"
+	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
+	"portcullis/internal/app"
+	"portcullis/internal/directory"
+	"portcullis/internal/pim"
+	"portcullis/internal/resource"
+	"portcullis/internal/store"
+)
+
+// Resources: governanceResource (learn.microsoft.com/graph/api/resources/governanceresource).
+
+// place is a resource: the tenant, a group, a node of the tree, or what a role of the directory is narrowed to.
+type place struct {
+	// key has no role.
+	key pim.RoleKey
+	// id is governance.ResourceID(key), but for what lies below the tenant.
+	id, externalID, typ, name string
+	// registered is since when it is under PIM by name, itself or by what contains it, whose external id root then is.
+	registered time.Time
+	root       string
+	// parent is the scope of what contains it; empty: nothing does.
+	parent pim.Scope
+	// What follows is there only where it is selected.
+	reaching                 app.Reaching
+	assignments, definitions int
+}
+
+// active is the state of every resource: nothing here is ever locked (reference pim-v2 §3).
+const active = "Active"
+
+func (k *kinds) setResources() {
+	schema := &odata.Schema{Properties: append(resourceProperties(), plainProperties("permissions")...)}
+	schema.Navigations = []odata.Navigation{{Name: "parent", Schema: schema}}
+	k.resource = kind[place]{
+		Set: "governanceResources", Type: "governanceResource", Schema: schema, Columns: nodeColumns(),
+		Key: func(p place) string { return p.id }, Write: writeResource, Value: resourceValue, Relate: relateResources,
+	}
+}
+
+func resourceProperties() []odata.Property {
+	return []odata.Property{
+		idProperty("id"), idProperty("externalId"), idProperty("type"), textProperty("displayName"),
+		enumProperty("status", active, "Locked"), timeProperty("registeredDateTime"), idProperty("registeredRoot"),
+		timeProperty("onboardDateTime"), timeProperty("managedAt"), idProperty("originTenantId"),
+		numberProperty("roleAssignmentCount"), numberProperty("roleDefinitionCount"),
+	}
+}
+
+func writeResource(c *call, o *object, p place) {
+	o.Str("id", p.id)
+	o.Str("externalId", p.externalID)
+	o.Str("type", p.typ)
+	o.Str("displayName", p.name)
+	o.Str("status", active)
+	o.Time("registeredDateTime", p.registered)
+	o.Text("registeredRoot", p.root)
+	if c.host {
+		o.Time("onboardDateTime", p.registered)
+		o.Time("managedAt", p.registered)
+		o.Str("originTenantId", string(p.key.Tenant))
+	}
+	if o.Sel["roleAssignmentCount"] {
+		o.Int("roleAssignmentCount", p.assignments)
+	}
+	if o.Sel["roleDefinitionCount"] {
+		o.Int("roleDefinitionCount", p.definitions)
+	}
+	if o.Sel["permissions"] {
+		o.Raw("permissions", wire.MustJSON(permissionOf(p.reaching)))
+	}
+}
+
+// permission is governancePermission.
+type permission struct {
+	AccessLevel string `json:"accessLevel"`
+	IsActive    bool   `json:"isActive"`
+	IsEligible  bool   `json:"isEligible"`
+}
+
+func permissionOf(r app.Reaching) permission {
+	return permission{levelName(r.Level), r.Active, r.Eligible}
+}
+
+func levelName(l app.Level) string {
+	switch l {
+	case app.UserRead:
+		return "UserRead"
+	case app.AdminRead:
+		return "AdminRead"
+	case app.AdminReadWrite:
+		return "AdminReadWrite"
+	case app.None:
+	}
+	return "None"
+}
+
+func resourceValue(_ *call, p place, path []string) any {
+	switch path[0] {
+	case "id":
+		return p.id
+	case "externalId":
+		return p.externalID
+	case "type":
+		return p.typ
+	case "displayName":
+		return p.name
+	case "status":
+		return active
+	case "registeredDateTime", "onboardDateTime", "managedAt":
+		return timeValue(p.registered)
+	case "registeredRoot":
+		return textValue(p.root)
+	case "originTenantId":
+		return string(p.key.Tenant)
+	}
+	return nil
+}
+
+func textValue(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func timeValue(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+// nodeColumns are what a store knows of nodes of the tree and of groups alike; azureColumns and groupColumns add what one of the
+// two has.
+func nodeColumns() listing.Columns {
+	return listing.Columns{"displayName": listing.TextColumn(store.FieldDisplayName)}
+}
+
+func azureColumns(t pim.TenantID) listing.Columns {
+	cs := nodeColumns()
+	cs["id"] = listing.IDColumn(store.FieldAlias)
+	cs["externalId"] = listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+		text, ok := v.(odata.String)
+		if !ok || op != odata.Eq {
+			return nil, false
+		}
+		n, err := resource.ParseFor(t, string(text))
+		if err != nil {
+			return store.Or{}, true // nothing is called so
+		}
+		return store.Is(store.FieldScope, string(n.Scope)), true
+	}}
+	cs["type"] = listing.Column{Compare: func(op odata.Op, v odata.Literal) (store.Filter, bool) {
+		text, ok := v.(odata.String)
+		if !ok || op != odata.Eq {
+			return nil, false
+		}
+		return nodesOfType(string(text)), true
+	}}
+	return cs
+}
+
+func groupColumns() listing.Columns {
+	cs := nodeColumns()
+	cs["id"], cs["externalId"] = listing.IDColumn(store.FieldID), listing.IDColumn(store.FieldID)
+	return cs
+}
+
+// nodesOfType is the condition by which nodes of a type are found.
+func nodesOfType(typ string) store.Filter {
+	for kind, name := range containerTypes() {
+		if strings.EqualFold(name, typ) {
+			kinds := store.Or{store.Is(store.FieldResourceKind, int(kind))}
+			if kind == resource.ManagementGroup {
+				kinds = append(kinds, store.Is(store.FieldResourceKind, int(resource.Root)))
+			}
+			return kinds
+		}
+	}
+	return store.And{store.Is(store.FieldResourceKind, int(resource.Resource)), store.Is(store.FieldResourceType, strings.ToLower(typ))}
+}
+
+// containerTypes are what the containers are called (reference pim-v2 §3): clients compare these in lower case.
+func containerTypes() map[resource.Kind]string {
+	return map[resource.Kind]string{
+		resource.ManagementGroup: "managementgroup", resource.Subscription: "subscription", resource.Group: "resourcegroup",
+	}
+}
+
+// typeOfNode is a node's type as it is shown.
+func typeOfNode(n resource.Node) string {
+	if n.Kind == resource.Root {
+		return containerTypes()[resource.ManagementGroup]
+	}
+	if name := containerTypes()[n.Kind]; name != "" {
+		return name
+	}
+	return n.Type
+}
+
+// externalIDOf is the id of a node for Azure Resource Manager; the root's is that of the management group by which it goes there.
+func externalIDOf(n resource.Node) string {
+	if n.Kind == resource.Root {
+		return "/providers/" + resource.ManagementGroupType + "/" + string(n.Tenant)
+	}
+	return n.ID
+}
+
+// tenantPlace is the one resource of directory roles.
+func (c *call) tenantPlace() (place, error) {
+	t, err := c.app.Tenant(c.Context(), c.Tenant)
+	if err != nil {
+		return place{}, err
+	}
+	return place{
+		key: pim.RoleKey{Tenant: c.Tenant, Provider: pim.Directory, Scope: pim.Everywhere},
+		id:  string(t.ID), externalID: string(t.ID), typ: "Directory", name: t.Name, registered: t.Created,
+	}, nil
+}
+
+// groupPlace is a group as a resource.
+func groupPlace(o directory.Object) place {
+	p := place{
+		key: pim.RoleKey{Tenant: o.Tenant, Provider: pim.Group, Scope: pim.Scope(o.ID)},
+		id:  string(o.ID), externalID: string(o.ID), typ: "Security", name: o.DisplayName,
+	}
+	if o.Group != nil {
+		p.registered = o.Group.Registered
+	}
+	return p
+}
+
+// nodePlaces are nodes as resources. What contains them is read along, for since when they are under PIM.
+func (c *call) nodePlaces(nodes []resource.Node) ([]place, error) {
+	around, err := c.containers(nodes)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]place, len(nodes))
+	for i, n := range nodes {
+		out[i] = place{
+			key: pim.RoleKey{Tenant: c.Tenant, Provider: pim.Resource, Scope: n.Scope},
+			id:  resource.GovernanceID(n.Scope), externalID: externalIDOf(n), typ: typeOfNode(n), name: n.Title(),
+			registered: n.Registered, parent: n.Parent,
+		}
+		for at := n; out[i].registered.IsZero() && at.Parent != ""; {
+			above, ok := around[at.Parent]
+			if !ok {
+				break
+			}
+			if at = above; !at.Registered.IsZero() {
+				out[i].registered, out[i].root = at.Registered, externalIDOf(at)
+			}
+		}
+	}
+	return out, nil
+}
+
+// deepest bounds how far up the tree is followed.
+const deepest = 40
+
+// containers reads what lies above nodes, level by level.
+func (c *call) containers(nodes []resource.Node) (map[pim.Scope]resource.Node, error) {
+	around := map[pim.Scope]resource.Node{}
+	next := nodes
+	for range deepest {
+		wanted := map[pim.Scope]bool{}
+		for _, n := range next {
+			if _, known := around[n.Parent]; !known && n.Parent != "" && n.Kind != resource.Root {
+				wanted[n.Parent] = true
+			}
+		}
+		if len(wanted) == 0 {
+			return around, nil
+		}
+		found, err := c.app.NodesByScope(c.Context(), c.Tenant, keysOf(wanted))
+		if err != nil {
+			return nil, err
+		}
+		next = nil
+		for s, n := range found {
+			around[s] = n
+			next = append(next, n)
+		}
+	}
+	return around, nil
+}
+
+func keysOf[K comparable](set map[K]bool) []K {
+	out := make([]K, 0, len(set))
+	for k := range set {
+		out = append(out, k)
+	}
+	return out
+}
+
+// listResources lists what the caller can reach (reference pim-v2 §2).
+func listResources(c *call) (api.Answer, error) {
+	k := c.kinds.resource
+	var fetch listing.Fetcher[place]
+	switch c.provider {
+	case pim.Directory:
+		return c.listTenant(&k)
+	case pim.Group:
+		k.Columns, fetch = groupColumns(), c.fetchGroups
+	case pim.Resource:
+		k.Columns, fetch = azureColumns(c.Tenant), c.fetchNodes
+	}
+	q, err := c.Query(k.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	p, err := listing.Read(c, &k, q, fetch)
+	if err == nil {
+		err = c.complete(q, p.Rows)
+	}
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listing.Finish(c, &k, q, p)
+}
+
+// listTenant lists the one resource of directory roles, for who can reach it.
+func (c *call) listTenant(k *kind[place]) (api.Answer, error) {
+	q, err := c.Query(k.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	var rows []place
+	switch p, err := c.place(string(c.Tenant)); {
+	case err == nil:
+		rows = append(rows, p)
+	case !isNotThere(err):
+		return api.Answer{}, err
+	}
+	p, err := k.PageOf(c, q, rows)
+	if err == nil {
+		err = c.complete(q, p.Rows)
+	}
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listing.Finish(c, k, q, p)
+}
+
+func (c *call) fetchGroups(q store.Query) (store.Page[place], error) {
+	page, err := c.app.ReachGroups(c.Context(), c.Caller, q)
+	out := store.Page[place]{Next: page.Next, Count: page.Count}
+	for _, o := range page.Rows {
+		out.Rows = append(out.Rows, groupPlace(o))
+	}
+	return out, err
+}
+
+// fetchNodes reads nodes of the tree, the root first: where it is not among them, it is told by the first word of a cursor that it was
+// dealt with.
+func (c *call) fetchNodes(q store.Query) (store.Page[place], error) {
+	nodes, next := []resource.Node(nil), store.Cursor{"below"}
+	root, shown, err := c.root(q)
+	if err != nil {
+		return store.Page[place]{}, err
+	}
+	switch {
+	case len(q.After) > 1:
+		q.After = q.After[1:]
+	case len(q.After) == 1:
+		q.After = nil
+	case shown:
+		nodes = append(nodes, root)
+	}
+	out := store.Page[place]{Count: -1}
+	if limit := q.Limit - len(nodes); limit > 0 || q.Count {
+		q.Limit = max(limit, 1)
+		page, err := c.app.Reach(c.Context(), c.Caller, q)
+		if err != nil {
+			return store.Page[place]{}, err
+		}
+		if out.Count = page.Count; shown && q.Count && page.Count >= 0 {
+			out.Count++
+		}
+		if limit > 0 {
+			nodes = append(nodes, page.Rows...)
+			if len(page.Next) > 0 {
+				out.Next = append(next, page.Next...)
+			}
+			out.Rows, err = c.nodePlaces(nodes)
+			return out, err
+		}
+	}
+	out.Next = next
+	out.Rows, err = c.nodePlaces(nodes)
+	return out, err
+}
+
+// root is the root of the tree, where the caller sees it and a condition lets it pass.
+func (c *call) root(q store.Query) (resource.Node, bool, error) {
+	n, err := c.app.Node(c.Context(), c.Caller, c.Tenant, pim.Everywhere)
+	if isForbidden(err) || isMissing(err) {
+		return n, false, nil
+	}
+	shown := q.Where == nil || store.Match(q.Where, func(f store.Field) any {
+		switch f { //nolint:exhaustive // what resources are filtered by
+		case store.FieldAlias:
+			return resource.GovernanceID(n.Scope)
+		case store.FieldScope:
+			return string(n.Scope)
+		case store.FieldResourceKind:
+			return int(n.Kind)
+		case store.FieldDisplayName:
+			return n.Title()
+		}
+		return nil
+	})
+	return n, shown, err
+}
+
+// complete fills in what rows have only where it is selected.
+func (c *call) complete(q odata.Query, rows []place) error {
+	sel := listing.Selected(q)
+	for i := range rows {
+		var err error
+		p := &rows[i]
+		if sel["permissions"] && err == nil {
+			p.reaching, err = c.app.MayReach(c.Context(), c.Caller, p.key)
+		}
+		if sel["roleAssignmentCount"] && err == nil {
+			p.assignments, err = c.countAssignments(*p)
+		}
+		if sel["roleDefinitionCount"] && err == nil {
+			var roles []role
+			roles, err = c.rolesAt(*p)
+			p.definitions = len(roles)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// getResource answers with the resource that the path names.
+func getResource(c *call) (api.Answer, error) {
+	p, err := c.place(c.id("resource"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	q, err := c.Query(c.kinds.resource.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	one := []place{p}
+	if err := c.complete(q, one); err != nil {
+		return api.Answer{}, err
+	}
+	return oneThatMatches(c, &c.kinds.resource, one[0])
+}
+
+// oneThatMatches answers with a row that a filter beside its id has to let pass (reference pim-v2 §8).
+func oneThatMatches[T any](c *call, k *kind[T], row T) (api.Answer, error) {
+	q, err := c.Query(k.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	if rows, err := k.Sifted(c, odata.Query{Filter: q.Filter}, []T{row}); err != nil || len(rows) == 0 {
+		if err == nil {
+			err = listing.NotFound(k.Key(row))
+		}
+		return api.Answer{}, err
+	}
+	return listing.One(c, k, http.StatusOK, row)
+}
+
+// getParent answers with what contains the resource.
+func getParent(c *call) (api.Answer, error) {
+	p, err := c.place(c.id("resource"))
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listing.Navigate(c, &c.kinds.resource, p, "parent")
+}
+
+// relateResources loads what contains resources. Its name is told to whoever sees what it contains; nothing else is.
+func relateResources(c *call, expands []odata.Expand, rows []place) ([]related, error) {
+	var out []related
+	for _, e := range expands {
+		wanted := map[pim.RoleKey]bool{}
+		parent := func(i int) pim.RoleKey {
+			key := rows[i].key
+			key.Scope = rows[i].parent
+			return key
+		}
+		for i, p := range rows {
+			if p.parent != "" {
+				wanted[parent(i)] = true
+			}
+		}
+		found, err := c.places(wanted)
+		if err != nil {
+			return nil, err
+		}
+		at, err := encodedBy(c, &c.kinds.resource, e.Query, found)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, related{Name: e.Path, At: func(i int) []byte { return at[parent(i)] }})
+	}
+	return out, nil
+}
+
+// register puts what the body names under PIM (learn.microsoft.com/graph/api/governanceresource-register). It binds nothing:
+// whatever is here is under PIM from the beginning.
+func register(c *call) (api.Answer, error) {
+	var in struct {
+		ExternalID string `json:"externalId"`
+	}
+	if err := api.Decode(c.Request, &in); err != nil {
+		return api.Answer{}, err
+	}
+	key, err := c.external(in.ExternalID)
+	if err == nil {
+		err = c.app.Register(c.Context(), c.Caller, key)
+	}
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return api.Answer{Status: http.StatusOK, Header: http.Header{"Odata-Version": {"4.0"}}}, nil
+}
+
+// external is the place that an external id names; nothing says yet that it is there.
+func (c *call) external(id string) (pim.RoleKey, error) {
+	id = strings.TrimSpace(id)
+	key := pim.RoleKey{Tenant: c.Tenant, Provider: c.provider}
+	switch c.provider {
+	case pim.Directory:
+		if key.Scope = pim.Everywhere; !strings.EqualFold(id, string(c.Tenant)) {
+			return key, unknownResource()
+		}
+	case pim.Group:
+		if key.Scope = pim.Scope(strings.ToLower(id)); !wire.IsGUID(string(key.Scope)) {
+			return key, api.BadRequest("externalId: the object id of a group is wanted.")
+		}
+	case pim.Resource:
+		n, err := resource.ParseFor(c.Tenant, id)
+		if err != nil || id == "" {
+			return key, api.BadRequest("externalId: the id of a management group, a subscription, a resource group or a resource is wanted.")
+		}
+		key.Scope = n.Scope
+	}
+	return key, nil
+}
+
+func unknownResource() error {
+	return &pim.Refusal{Code: pim.UnknownScope, Detail: "there is no such resource"}
+}
+
+// place is the resource with an id, for who can reach it. What they cannot reach and what is not there answer alike.
+func (c *call) place(id string) (place, error) {
+	p, err := c.anyPlace(id)
+	if err != nil {
+		return place{}, err
+	}
+	reaching, err := c.app.MayReach(c.Context(), c.Caller, p.key)
+	if err == nil && reaching.Level == app.None {
+		err = unknownResource()
+	}
+	p.reaching = reaching
+	return p, err
+}
+
+// anyPlace is the resource with an id. Nothing is asked of the caller: whoever uses it asks.
+func (c *call) anyPlace(id string) (place, error) {
+	id = strings.ToLower(strings.TrimSpace(id))
+	switch c.provider {
+	case pim.Directory:
+		if id == strings.ToLower(string(c.Tenant)) {
+			return c.tenantPlace()
+		}
+	case pim.Group:
+		found, err := c.places(map[pim.RoleKey]bool{{Tenant: c.Tenant, Provider: pim.Group, Scope: pim.Scope(id)}: true})
+		for _, p := range found {
+			return p, err
+		}
+		if err != nil {
+			return place{}, err
+		}
+	case pim.Resource:
+		found, err := c.app.NodesByGovernanceID(c.Context(), c.Tenant, []string{id})
+		if err != nil {
+			return place{}, err
+		}
+		if n, ok := found[id]; ok {
+			rows, err := c.nodePlaces([]resource.Node{n})
+			if err != nil {
+				return place{}, err
+			}
+			return rows[0], nil
+		}
+	}
+	return place{}, unknownResource()
+}
+
+// places reads the resources of keys, which have no role.
+func (c *call) places(keys map[pim.RoleKey]bool) (map[pim.RoleKey]place, error) {
+	out := make(map[pim.RoleKey]place, len(keys))
+	objects, nodes := map[pim.PrincipalID]bool{}, map[pim.Scope]bool{}
+	for k := range keys {
+		switch k.Provider {
+		case pim.Directory:
+			if k.Scope == pim.Everywhere {
+				p, err := c.tenantPlace()
+				if err != nil {
+					return nil, err
+				}
+				out[k] = p
+			} else {
+				objects[pim.PrincipalID(scopedResource(k))] = true
+			}
+		case pim.Group:
+			objects[pim.PrincipalID(k.Scope)] = true
+		case pim.Resource:
+			nodes[k.Scope] = true
+		}
+	}
+	if err := c.objectPlaces(out, keys, objects); err != nil || len(nodes) == 0 {
+		return out, err
+	}
+	found, err := c.app.NodesByScope(c.Context(), c.Tenant, keysOf(nodes))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]resource.Node, 0, len(found))
+	for _, n := range found {
+		list = append(list, n)
+	}
+	rows, err := c.nodePlaces(list)
+	for _, p := range rows {
+		out[p.key] = p
+	}
+	return out, err
+}
+
+// objectPlaces adds those of the keys that name an object of the directory.
+func (c *call) objectPlaces(out map[pim.RoleKey]place, keys map[pim.RoleKey]bool, ids map[pim.PrincipalID]bool) error {
+	found, err := c.subjects(ids)
+	for k := range keys {
+		switch k.Provider {
+		case pim.Directory:
+			if o, ok := found[pim.PrincipalID(scopedResource(k))]; ok {
+				out[k] = place{key: k, id: string(o.ID), externalID: string(k.Scope), typ: scopedType(o), name: o.DisplayName}
+			}
+		case pim.Group:
+			if o, ok := found[pim.PrincipalID(k.Scope)]; ok && o.Kind == directory.KindGroup && o.Deleted.IsZero() {
+				out[k] = groupPlace(o)
+			}
+		case pim.Resource:
+		}
+	}
+	return err
+}
+
+// scopedResource is the id of what a role of the directory is narrowed to; empty: nothing.
+func scopedResource(k pim.RoleKey) string {
+	if k.Provider != pim.Directory {
+		return ""
+	}
+	if unit, ok := k.Scope.Unit(); ok {
+		return unit
+	}
+	id, _ := k.Scope.Object()
+	return id
+}
+
+func scopedType(o directory.Object) string {
+	if o.Kind == directory.KindAdministrativeUnit {
+		return "AdministrativeUnit"
+	}
+	return subjectType(o)
+}
+
+// resourceKey is a key without its role and, for directory roles, at the tenant.
+func resourceKey(k pim.RoleKey) pim.RoleKey {
+	if k.Role = ""; k.Provider == pim.Directory {
+		k.Scope = pim.Everywhere
+	}
+	return k
+}
+
+// idOf is the id of the resource of a key.
+func idOf(k pim.RoleKey) string { return governance.ResourceID(k) }
