@@ -182,7 +182,7 @@ func governanceWrites() []writing {
 		{anew + http.MethodPost, "grace: " + requests, request("AdminUpdate", "Active", month)}, // from eligible to active
 		{pause, "10m", ""},
 		{anew + http.MethodPost, "grace: " + requests, request("AdminUpdate", "Eligible", month)},
-		{pause, "10m", ""},
+		{pause, "480h", ""}, // it ends soon
 		{http.MethodPost, "alice: " + requests, request("UserExtend", "Eligible", longer)},
 		{http.MethodPost, "grace: " + requests + "/${made}/updateRequest", `{"decision":"AdminApproved","reason":"yes","assignmentState":"Eligible","schedule":` + longer + `}`},
 		{http.MethodPost, "grace: " + requests, request("AdminRemove", "Eligible", "null")},

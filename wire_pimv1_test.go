@@ -3,12 +3,15 @@ package portcullis_test
 import (
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"portcullis/internal/api/edm"
 	"portcullis/internal/api/pimv1"
 	"portcullis/internal/app"
+	"portcullis/internal/pim"
 	"portcullis/internal/store/storetest"
 )
 
@@ -53,7 +56,7 @@ func TestPIMv1ServesItsSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := served{T: t, model: m, base: "/beta", routes: map[string]bool{}}
+	s := served{T: t, model: m, routes: map[string]bool{}}
 	for _, r := range pimv1.New(&app.App{}, nil, pimv1.Options{}).Routes() {
 		s.routes[r.Method+" "+regexp.MustCompile(`\{\w+\}`).ReplaceAllString(r.Pattern, "{}")] = true
 	}
@@ -74,5 +77,48 @@ func TestPIMv1ServesItsSchema(t *testing.T) {
 	}
 	if sets != 6 {
 		t.Errorf("got %d sets of the first iteration, want 6", sets)
+	}
+}
+
+// TestPIMv1PagesAreComplete follows every nextLink, whatever the size of the pages: each row of one person and one role comes once,
+// though it is made of several grants, and groups and applications have none.
+func TestPIMv1PagesAreComplete(t *testing.T) {
+	for name, open := range wireEngines() {
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, open(t), &usage{routes: map[string]int{}})
+			people := []string{"alice", "bob", "mia", "ana", "owen", "gus"}
+			for _, role := range []string{"billing", "helpdesk", "readers"} {
+				for _, who := range append(people, "keepers", "robot") {
+					w.grant(who, pim.RoleID(w.vars[role]), "/")
+				}
+				w.caller = "grace"
+				for _, who := range people[:3] { // who are eligible too
+					w.must(http.MethodPost, "/beta/privilegedRoleAssignmentRequests",
+						`{"type":"AdminAdd","assignmentState":"Eligible","userId":"${`+who+`}","roleId":"${`+role+`}"}`)
+				}
+			}
+			const set = "/beta/privilegedRoleAssignments"
+			rows := map[string]int{
+				set + "?": 21, set + "?$orderby=userId desc": 21, set + "?$filter=isElevated eq true and roleId ne '${billing}'": 15,
+				set + "?$filter=userId eq '${bob}'": 3, "/beta/privilegedRoles/${billing}/assignments?": 6, set + "?$filter=roleId eq '${billing}' or userId eq '${bob}'": 8,
+				"/beta/privilegedRoleAssignmentRequests?$filter=type eq 'AdminAdd' and assignmentState eq 'Eligible'": 9,
+				"/beta/privilegedOperationEvents?$filter=userId eq '${alice}'&$orderby=creationDateTime":              6,
+			}
+			for target, many := range rows {
+				want := w.pages(w.fill(target) + "&$top=999")
+				if len(want) != many {
+					t.Errorf("%s: got %d rows, want %d", target, len(want), many)
+				}
+				for _, top := range []string{"1", "2", "5"} {
+					if got := w.pages(w.fill(target) + "&$top=" + top); !slices.Equal(got, want) {
+						t.Errorf("%s by %s: got %d rows, want %d\n%v\n%v", target, top, len(got), len(want), got, want)
+					}
+				}
+				w.call(http.MethodGet, strings.ReplaceAll(w.fill(target), " ", "%20")+"&$count=true&$top=1", nil, nil)
+				if want := `"@odata.count":` + strconv.Itoa(many) + ","; !strings.Contains(w.last.Body.String(), want) {
+					t.Errorf("%s: got %s, want %s", target, w.last.Body, want)
+				}
+			}
+		})
 	}
 }

@@ -222,8 +222,8 @@ func (n migrationSize) asks(h *tenancy) []pim.Ask {
 		r := roles[i%len(roles)]
 		k := pim.Key{Tenant: r.Tenant, Provider: r.Provider, Scope: r.Scope, Role: r.Role, Principal: h.people[random.IntN(len(h.people))]}
 		switch {
-		case i%20 == 0: // a side of a group
-			k.Provider, k.Scope, k.Role = pim.Group, pim.Scope(h.groups[random.IntN(len(h.groups))]), []pim.RoleID{pim.Member, pim.Owner}[i/20%2]
+		case i%19 == 0: // a side of a group; 19 has nothing in common with the numbers of roles and places
+			k.Provider, k.Scope, k.Role = pim.Group, pim.Scope(h.groups[random.IntN(len(h.groups))]), []pim.RoleID{pim.Member, pim.Owner}[i/19%2]
 		case r.Provider == pim.Resource:
 			k.Scope = h.Tree[i*7%len(h.Tree)].Scope // each of them is met
 			if i%9 == 0 {
@@ -251,6 +251,18 @@ func (n migrationSize) asks(h *tenancy) []pim.Ask {
 func (h *tenancy) fill(n migrationSize) {
 	h.t.Helper()
 	ctx, asks := h.t.Context(), n.asks(h)
+	roles, scopes := map[pim.RoleID]bool{}, map[pim.Scope]bool{}
+	for _, a := range asks {
+		if a.Key.Provider != pim.Group {
+			roles[a.Key.Role] = true
+		}
+		if a.Key.Provider == pim.Resource {
+			scopes[a.Key.Scope] = true
+		}
+	}
+	if len(asks) != n.grants || len(roles) != n.roles || len(scopes) != n.scopes {
+		h.t.Fatalf("%d grants of %d roles at %d places, want %+v", len(asks), len(roles), len(scopes), n)
+	}
 	edited := map[pim.RoleKey]bool{}
 	for _, a := range asks {
 		k := a.Key.Policy()

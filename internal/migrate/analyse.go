@@ -3,9 +3,9 @@ package migrate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"portcullis/internal/pim"
 )
@@ -40,111 +40,134 @@ func (a Analysis) Lossless() bool {
 func Analyse(e *Estate) Analysis {
 	a := analysis{e: e, notes: slices.Clone(e.Notes), worst: map[string]Severity{}}
 	for _, n := range e.Notes {
-		a.worst[n.Item] = max(a.worst[n.Item], n.Severity)
+		a.worst[headOf(n.Item)] = max(a.worst[headOf(n.Item)], n.Severity)
 	}
+	a.scopes()
 	a.roles()
-	a.grants(e.Taken)
+	a.settings()
+	a.grants()
 	a.requests()
-	a.count("scopes", len(e.Scopes), "resource ")
-	a.count("settings", len(e.Policies), "settings of ", "rule ")
-	// What is left are things that could not be told apart, or are no items.
 	slices.SortStableFunc(a.notes, func(x, y Note) int {
 		return cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(x.Code, y.Code), cmp.Compare(x.Item, y.Item))
 	})
-	slices.SortStableFunc(a.counts, func(x, y Count) int { return cmp.Compare(rank(x.Kind), rank(y.Kind)) })
-	return Analysis{Counts: a.counts, Notes: a.notes}
+	out := Analysis{Notes: a.notes}
+	for _, kind := range kindsCounted() {
+		c := a.counts[kind]
+		c.Kind = kind
+		out.Counts = append(out.Counts, c)
+	}
+	return out
+}
+
+// headOf is the item of which something is a part.
+func headOf(item string) string {
+	head, _, _ := strings.Cut(item, ": ")
+	return head
 }
 
 func kindsCounted() []string {
 	return []string{"scopes", "roles", "settings", "eligibilities", "assignments", "activations", "made outside PIM", "open requests"}
 }
 
-func rank(kind string) int { return slices.Index(kindsCounted(), kind) }
-
-// analysis is an Analysis in the making. worst is what becomes of each item of which anything is said.
+// analysis is an Analysis in the making. worst is what becomes of each item of which anything is said and that is not yet counted.
 type analysis struct {
 	e      *Estate
 	notes  []Note
-	counts []Count
+	counts map[string]Count
 	worst  map[string]Severity
 }
 
-func (a *analysis) note(s Severity, item, code, format string, args ...any) {
-	a.notes = append(a.notes, Note{s, item, code, fmt.Sprintf(format, args...)})
-	a.worst[item] = max(a.worst[item], s)
+// add counts an item.
+func (a *analysis) add(kind string, s Severity) {
+	if a.counts == nil {
+		a.counts = map[string]Count{}
+	}
+	c := a.counts[kind]
+	switch s {
+	case Changed:
+		c.Changed++
+	case Lost:
+		c.Lost++
+	case Unresolved:
+		c.Unresolved++
+	default:
+		c.Same++
+	}
+	a.counts[kind] = c
 }
 
-// count counts n items of a kind, of which those are noted whose names begin so. What is lost or unresolved is not among the n: it
-// was not read into the estate.
-func (a *analysis) count(kind string, n int, prefixes ...string) {
-	c := Count{Kind: kind}
-	for item, s := range a.worst {
-		// What is said of a part counts for the whole.
-		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(item, p) }) {
-			continue
-		}
-		switch s {
-		case Changed:
-			c.Changed++
-		case Lost:
-			c.Lost++
-		case Unresolved:
-			c.Unresolved++
+// item counts an item by the worst that is said of it, also under other names, and s.
+func (a *analysis) item(kind string, s Severity, names ...string) {
+	for _, name := range names {
+		s = max(s, a.worst[name])
+		delete(a.worst, name)
+	}
+	a.add(kind, s)
+}
+
+// rest counts what is noted of a kind and was not read into the estate.
+func (a *analysis) rest(kind string, prefixes ...string) {
+	for name, s := range a.worst {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			a.add(kind, s)
+			delete(a.worst, name)
 		}
 	}
-	c.Same = max(0, n-c.Changed)
-	a.counts = append(a.counts, c)
+}
+
+// changed notes that an item changes its meaning.
+func (a *analysis) changed(item, code, detail string) Severity {
+	a.notes = append(a.notes, Note{Changed, item, code, detail})
+	return Changed
+}
+
+func (a *analysis) scopes() {
+	for _, s := range a.e.Scopes {
+		a.item("scopes", 0, "resource "+s.ID)
+	}
+	a.rest("scopes", "resource /")
 }
 
 func (a *analysis) roles() {
-	n := 0
 	for ref, d := range a.e.Roles {
 		if ref.Provider == pim.Group {
 			continue
 		}
-		n++
+		s := Severity(0)
 		if d.Custom && d.Definition == nil {
-			a.note(Changed, roleItem(ref, d.Name), "RoleNotDefined", "the tenant made it, and the source does not tell what it allows: the target must have one of this id or name")
+			s = a.changed(roleItem(ref, d.Name), "RoleNotDefined", "the tenant made it, and the source does not tell what it allows: the target must have one of this id or name")
 		}
+		a.item("roles", s, roleItem(ref, ""), roleItem(ref, d.Name))
 	}
-	a.count("roles", n, string(pim.Directory)+" role ", string(pim.Resource)+" role ", "role definition ")
+	a.rest("roles", "role definition ")
 }
 
-// grants counts who may activate and who has what, each by its own note.
-func (a *analysis) grants(now time.Time) {
-	counts := map[string]*Count{}
-	for _, kind := range kindsCounted()[3:7] {
-		counts[kind] = &Count{Kind: kind}
+func (a *analysis) settings() {
+	for at := range a.e.Policies {
+		a.item("settings", 0, settingsItem(at))
 	}
+	a.rest("settings", "settings ")
+}
+
+// settingsItem names the rules of a role at a place.
+func settingsItem(at Place) string {
+	return fmt.Sprintf("settings of %s %s at %s", at.Provider, at.Role, at.Scope)
+}
+
+// grants counts who may activate and who has what.
+func (a *analysis) grants() {
+	said := maps.Clone(a.worst) // of one row of the first iteration two grants come
 	for _, g := range a.e.Grants {
-		s := a.grant(g, now)
+		s := a.grant(g)
 		for _, word := range []string{"assignment ", "schedule "} {
-			if g.ID != "" {
-				s = max(s, a.worst[word+g.ID])
+			if name := word + g.ID; g.ID != "" {
+				s = max(s, said[name])
+				delete(a.worst, name)
 			}
 		}
-		c := counts[kindOfGrant(g)]
-		if s == Changed {
-			c.Changed++
-		} else {
-			c.Same++
-		}
+		a.add(kindOfGrant(g), s)
 	}
-	for item, s := range a.worst { // what was not read into the estate
-		if strings.HasPrefix(item, "schedule ") || strings.HasPrefix(item, "assignment ") {
-			c := counts["assignments"]
-			switch s {
-			case Lost:
-				c.Lost++
-			case Unresolved:
-				c.Unresolved++
-			case Changed:
-			}
-		}
-	}
-	for _, kind := range kindsCounted()[3:7] {
-		a.counts = append(a.counts, *counts[kind])
-	}
+	a.rest("assignments", "assignment ", "schedule ")
 }
 
 func kindOfGrant(g Grant) string {
@@ -160,11 +183,10 @@ func kindOfGrant(g Grant) string {
 }
 
 // grant says what changes of one grant.
-func (a *analysis) grant(g Grant, now time.Time) Severity {
+func (a *analysis) grant(g Grant) Severity {
 	item := a.itemOf(g)
 	if g.Activated {
-		a.note(Changed, item, "ActivationBecomesAssignment", "it was activated: it is carried over as an assignment that ends at the same time, or left to be activated again")
-		return Changed
+		return a.changed(item, "ActivationBecomesAssignment", "it was activated: it is carried over as an assignment that ends at the same time, or left to be activated again")
 	}
 	rules := a.e.policyAt(g.bound())
 	set := rules.AdminAssignment
@@ -175,16 +197,14 @@ func (a *analysis) grant(g Grant, now time.Time) Severity {
 		return 0
 	}
 	start := g.Start
-	if start.Before(now) {
-		start = now // it is given anew from now on
+	if start.Before(a.e.Taken) {
+		start = a.e.Taken // it is given anew from now on
 	}
 	switch {
 	case g.End.IsZero():
-		a.note(Changed, item, "BeyondRules", "it has no end, which its role's rules no longer allow: the rules have to be widened while it is carried over")
-		return Changed
+		return a.changed(item, "BeyondRules", "it has no end, which its role's rules no longer allow: the rules have to be widened while it is carried over")
 	case !set.Expiration.Maximum.IsZero() && set.Expiration.Maximum.AddTo(start).Before(g.End):
-		a.note(Changed, item, "BeyondRules", "it lasts longer than its role's rules allow: the rules have to be widened while it is carried over")
-		return Changed
+		return a.changed(item, "BeyondRules", "it lasts longer than its role's rules allow: the rules have to be widened while it is carried over")
 	}
 	return 0
 }
@@ -197,9 +217,11 @@ func (a *analysis) itemOf(g Grant) string {
 
 func (a *analysis) requests() {
 	for _, q := range a.e.Requests {
+		item, s := "request "+q.ID, Severity(0)
 		if q.Status != pim.Granted {
-			a.note(Changed, "request "+q.ID, "AskAgain", "it waits for a decision; nobody else can ask for them, so they have to ask again")
+			s = a.changed(item, "AskAgain", "it waits for a decision; nobody else can ask for them, so they have to ask again")
 		}
+		a.item("open requests", s, item)
 	}
-	a.count("open requests", len(a.e.Requests), "request ")
+	a.rest("open requests", "request ")
 }

@@ -81,7 +81,9 @@ func TestAdviceIsServed(t *testing.T) {
 		return fields{"type": kind, "assignmentState": state, "resourceId": resource, "roleDefinitionId": role, "subjectId": subject, "reason": "the story",
 			"schedule": fields{"type": "Once", "startDateTime": nil, "duration": "PT8H"}}
 	}
-	requests := func(provider string) string { return "POST /beta/privilegedAccess/" + provider + "/roleAssignmentRequests" }
+	requests := func(provider string) string {
+		return "POST /beta/privilegedAccess/" + provider + "/roleAssignmentRequests"
+	}
 	list := func(provider, filter string) string {
 		return "GET /beta/privilegedAccess/" + provider + "/roleAssignments?$expand=subject,roleDefinition($expand=resource)&$filter=" + filter
 	}
@@ -146,4 +148,44 @@ func policyIn(answer map[string]any) string {
 	}
 	id, _ := row["policyId"].(string)
 	return id
+}
+
+// What ids stand for is asked of the server that gave them: a request is withdrawn by one call, in the set that it is in, and the
+// calls name scope and role as the third iteration knows them.
+func TestAdviceAsksTheServerThatGaveTheIDs(t *testing.T) {
+	h := newHouse(t, 73, func(*sample.Organisation) {})
+	pat := h.as("pat")
+	shop := pim.Scope(resource.SubscriptionScope(h.Subscriptions["shop"]))
+	key := pim.RoleKey{Tenant: h.Tenant.ID, Provider: pim.Resource, Scope: shop, Role: pim.RoleID(catalog.Reader)}
+	const requests = "/beta/privilegedAccess/azureResources/roleAssignmentRequests"
+	var made struct{ ID string }
+	err := pat.Call(t.Context(), "POST", requests, map[string]any{"type": "AdminAdd", "assignmentState": "Eligible", "resourceId": governance.ResourceID(key),
+		"roleDefinitionId": governance.RoleDefinitionID(key), "subjectId": h.People["alice"], "reason": "next year",
+		"schedule": map[string]any{"type": "Once", "startDateTime": h.App.Time().AddDate(0, 0, 7), "duration": "P30D"}}, &made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := &migrate.Known{Server: pat}
+	for _, c := range []struct {
+		call, want string
+	}{
+		{"GET " + requests + "?$filter=resourceId eq '" + governance.ResourceID(key) + "' and roleDefinitionId eq '" + governance.RoleDefinitionID(key) + "' and assignmentState eq 'Eligible'",
+			string(shop) + "/providers/Microsoft.Authorization/roleEligibilityScheduleRequests?api-version=2020-10-01&$filter=atScope()%20and%20roleDefinitionId%20eq%20'" +
+				string(shop) + "/providers/Microsoft.Authorization/roleDefinitions/" + string(catalog.Reader) + "'"},
+		{"GET " + requests + "/" + made.ID, string(shop) + "/providers/Microsoft.Authorization/roleEligibilityScheduleRequests/" + made.ID + "?api-version=2020-10-01"},
+		{"POST " + requests + "/" + made.ID + "/cancel", string(shop) + "/providers/Microsoft.Authorization/roleEligibilityScheduleRequests/" + made.ID + "/cancel?api-version=2020-10-01"},
+	} {
+		method, address, _ := strings.Cut(c.call, " ")
+		advice, err := migrate.Translate(t.Context(), migrate.Call{Method: method, Address: address}, known)
+		if err != nil {
+			t.Fatalf("%s: %v", c.call, err)
+		}
+		if len(advice.New) != 1 || !strings.EqualFold(advice.New[0].Address, c.want) {
+			t.Errorf("%s: got %+v, want %s alone", c.call, advice.New, c.want)
+			continue
+		}
+		if err := pat.Call(t.Context(), advice.New[0].Method, advice.New[0].Address, nil, nil); err != nil {
+			t.Errorf("%s becomes %s: %v", c.call, advice.New[0].Address, err)
+		}
+	}
 }

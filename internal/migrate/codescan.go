@@ -24,8 +24,8 @@ type Finding struct {
 
 // maxScanned is the longest file that is looked at, and maxShown the longest line that is shown.
 const (
-	maxScanned  = 8 << 20
-	maxShown = 200
+	maxScanned = 8 << 20
+	maxShown   = 200
 )
 
 // Scan looks through a program's files for the older iterations: their addresses, their names in PowerShell and in SDKs, and their

@@ -115,7 +115,7 @@ func TestASourceThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Grants) != 2 || e.Tenant != tenant || len(*waits) < 10 || (*waits)[0] != 7*time.Second {
+	if len(e.Grants) != 2 || e.Tenant != tenant || len(*waits) < 6 || (*waits)[0] != 7*time.Second {
 		t.Errorf("read %+v after waits of %v", e, *waits)
 	}
 	place := migrate.Place{Provider: pim.Directory, Scope: pim.Everywhere, Role: role}

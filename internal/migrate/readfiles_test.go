@@ -139,7 +139,7 @@ func TestFilesAsTheyCome(t *testing.T) {
 	for _, n := range e.Notes {
 		codes[n.Code] = n.Severity
 	}
-	if len(codes) != 4 || codes["ResourceNotTold"] != migrate.Unresolved || codes["RoleNotTold"] != migrate.Unresolved || codes["Locked"] != migrate.Lost || codes["ActivationNotTold"] != migrate.Changed {
+	if len(codes) != 4 || codes["ResourceNotTold"] != migrate.Unresolved || codes["RoleNotTold"] != migrate.Unresolved || codes["Locked"] != migrate.Changed || codes["ActivationNotTold"] != migrate.Changed {
 		t.Errorf("the notes are %+v", e.Notes)
 	}
 	a := migrate.Analyse(e)

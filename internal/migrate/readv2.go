@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"portcullis/internal/api/governance"
@@ -192,11 +193,13 @@ func (v v2Reading) definitions(ctx context.Context, root string, at v2At, keys [
 // requests reads the open requests of a resource.
 func (v v2Reading) requests(ctx context.Context, root string) ([]v2Request, error) {
 	var list []v2Request
+	var terms []string
 	for _, word := range []string{"Granted", "PendingApproval", "PendingAdminDecision"} {
-		path := asked(root+"/roleAssignmentRequests", "$filter", "status/subStatus eq "+quoted(word), "$expand", v.expand)
-		if err := pages(ctx, v, path, func(q v2Request) { list = append(list, q) }); err != nil {
-			return nil, err
-		}
+		terms = append(terms, "status/subStatus eq "+quoted(word))
+	}
+	path := asked(root+"/roleAssignmentRequests", "$filter", strings.Join(terms, " or "), "$expand", v.expand)
+	if err := pages(ctx, v, path, func(q v2Request) { list = append(list, q) }); err != nil {
+		return nil, err
 	}
 	return list, nil
 }
@@ -234,23 +237,18 @@ func (v v2Reading) readSettings(used map[string]bool, read func(filter string) e
 	if v.provider != pim.Resource {
 		return read("")
 	}
-	err := read("isDefault eq false")
-	if statusOf(err) == http.StatusBadRequest {
-		return read("") // the server does not tell which have been changed
-	}
-	if err != nil {
-		return err
-	}
-	var terms []string
+	terms := []string{"isDefault eq false"}
 	for id := range used {
 		terms = append(terms, "roleDefinitionId eq "+quoted(id))
 	}
-	for len(terms) > 0 {
-		n := min(len(terms), roleIDsAtOnce)
-		if err := read(strings.Join(terms[:n], " or ")); err != nil {
+	for some := range slices.Chunk(terms, roleIDsAtOnce) {
+		err := read(strings.Join(some, " or "))
+		if statusOf(err) == http.StatusBadRequest && some[0] == terms[0] {
+			return read("") // the server does not tell which have been changed
+		}
+		if err != nil {
 			return err
 		}
-		terms = terms[n:]
 	}
 	return nil
 }

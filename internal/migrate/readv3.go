@@ -294,15 +294,13 @@ type policyRow struct {
 
 // graphRules reads the rules of the roles that a filter leaves.
 func (r *reading) graphRules(ctx context.Context, p pim.Provider, filter string) error {
-	var wrong error
-	err := pages(ctx, r, asked(graphPolicies, "$filter", filter, "$expand", "policy($expand=rules)"), func(row policyRow) {
+	return pages(ctx, r, asked(graphPolicies, "$filter", filter, "$expand", "policy($expand=rules)"), func(row policyRow) {
 		at := Place{p, directoryScope(row.ScopeID), pim.RoleID(strings.ToLower(row.RoleDefinitionID))}
 		if p == pim.Group {
 			at.Scope = pim.Scope(strings.ToLower(row.ScopeID))
 		}
-		keep(&wrong, r.rules(at, row.Policy.Rules, row.Policy.LastModifiedDateTime == nil))
+		r.rules(at, row.Policy.Rules, row.Policy.LastModifiedDateTime == nil)
 	})
-	return either(err, wrong)
 }
 
 // graphGroups reads who is, or may become, a member or owner of groups.
@@ -344,18 +342,17 @@ func (r *reading) graphGroups(ctx context.Context) error {
 }
 
 // rules takes the rules of a role at a place. What is not told is as it is where nobody has changed anything.
-func (r *reading) rules(at Place, list []ruleIn, unchanged bool) error {
+func (r *reading) rules(at Place, list []ruleIn, unchanged bool) {
 	out := (&Estate{}).policyAt(at)
 	for _, in := range list {
 		if err := in.apply(at.Provider, &out); err != nil {
-			r.note(Lost, fmt.Sprintf("rule %.100s of %s %s at %s", in.ID, at.Provider, at.Role, at.Scope), "Rule", "%v", err)
+			r.note(Lost, fmt.Sprintf("%s: %.100s", settingsItem(at), in.ID), "Rule", "%v", err)
 		}
 	}
 	r.policy(at, Policy{Rules: out, Default: unchanged})
 	if !unchanged {
 		r.groupPlace(at)
 	}
-	return nil
 }
 
 // ruleIn is one rule as servers send it.

@@ -84,7 +84,7 @@ func (r *reading) v1Row(in v1Row) {
 // v1Rules takes the settings of a role. What this iteration has no words for is as it is where nobody has changed anything.
 func (r *reading) v1Rules(in v1Settings) error {
 	at := v1Place(in.ID)
-	item := "settings of role " + string(at.Role)
+	item := settingsItem(at)
 	rules := policy.ForDirectoryRole()
 	set := &rules.EndUserAssignment
 	if in.ElevationDuration != "" {

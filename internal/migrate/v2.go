@@ -128,7 +128,7 @@ func (r *reading) v2Place(p pim.Provider, in v2Resource) (v2At, error) {
 	r.e.Scopes = append(r.e.Scopes, s)
 	r.mu.Unlock()
 	if strings.EqualFold(in.Status, "Locked") {
-		r.note(Lost, "resource "+in.ExternalID, "Locked", "it is locked, which resources cannot be there")
+		r.note(Changed, "resource "+in.ExternalID, "Locked", "it is locked, which resources cannot be there")
 	}
 	return at, nil
 }
@@ -164,8 +164,7 @@ func (r *reading) v2Role(at v2At, in v2Key) (pim.RoleID, bool) {
 func (d v2Definition) role(p pim.Provider) (pim.RoleID, bool) {
 	if p == pim.Group {
 		for _, text := range []string{d.DisplayName, d.ExternalID, d.TemplateID, d.ID} {
-			switch side := pim.RoleID(strings.ToLower(text)); side {
-			case "member", "owner":
+			if side := pim.RoleID(strings.ToLower(text)); side == pim.Member || side == pim.Owner {
 				return side, true
 			}
 		}
@@ -297,7 +296,7 @@ func (r *reading) v2Rules(at v2At, in v2Setting) {
 	if !ok || !r.once("settings", fmt.Sprint(place)) || at.provider == pim.Resource && at.scope == pim.Everywhere { // the root has no policies
 		return
 	}
-	item := fmt.Sprintf("settings of %s %s at %s", at.provider, role, at.scope)
+	item := settingsItem(place)
 	rules := (&Estate{}).policyAt(place)
 	for _, c := range governance.Collections() {
 		for _, s := range in.collections()[c] {
@@ -306,12 +305,11 @@ func (r *reading) v2Rules(at v2At, in v2Setting) {
 			}
 		}
 	}
-	if rules.Context.Enabled && rules.EndUserAssignment.Enablement.MFA {
-		rules.EndUserAssignment.Enablement.MFA = false
-		r.note(Changed, item, "MfaAndContext", "it asks for a second factor and for an authentication context: there the context stands for both")
-	}
 	for name, text := range rules.Kept {
-		if binds(text) {
+		switch {
+		case strings.HasSuffix(name, "/MfaRule") && rules.Context.Enabled:
+			r.note(Changed, item+": "+name, "MfaAndContext", "it asks for a second factor and for an authentication context: there the context stands for both")
+		case binds(text):
 			r.note(Lost, item+": "+name, "NoCounterpart", "the rule has no counterpart")
 		}
 	}

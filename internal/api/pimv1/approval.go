@@ -132,7 +132,7 @@ func relateApproval(c *call, expands []odata.Expand, rows []pim.Request) ([]rela
 		var at func(int) []byte
 		var err error
 		if e.Path == "roleInfo" {
-			at, err = c.relateRoleInfo(e.Query, len(rows), func(i int) pim.RoleID { return rows[i].Key.Role })
+			at, err = c.relateRoleInfo(e.Query, func(i int) pim.RoleID { return rows[i].Key.Role })
 		} else {
 			var encoded [][]byte
 			encoded, err = listing.Encode(c, &c.kinds.request, e.Query, false, rows)

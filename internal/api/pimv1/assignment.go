@@ -85,7 +85,7 @@ func assignmentKind(roleInfo *odata.Schema) kind[assignmentRow] {
 		},
 		Key: assignmentRow.id, Write: writeAssignment, Value: assignmentValue,
 		Relate: func(c *call, expands []odata.Expand, rows []assignmentRow) ([]related, error) {
-			at, err := c.relateRoleInfo(expands[0].Query, len(rows), func(i int) pim.RoleID { return rows[i].Role })
+			at, err := c.relateRoleInfo(expands[0].Query, func(i int) pim.RoleID { return rows[i].Role })
 			return []related{{Name: expands[0].Path, At: at}}, err
 		},
 	}

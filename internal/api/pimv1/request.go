@@ -85,7 +85,7 @@ func requestKind(roleInfo *odata.Schema) kind[pim.Request] {
 		Key:     func(r pim.Request) string { return string(r.ID) },
 		Write:   writeRequest, Value: requestValue,
 		Relate: func(c *call, expands []odata.Expand, rows []pim.Request) ([]related, error) {
-			at, err := c.relateRoleInfo(expands[0].Query, len(rows), func(i int) pim.RoleID { return rows[i].Key.Role })
+			at, err := c.relateRoleInfo(expands[0].Query, func(i int) pim.RoleID { return rows[i].Key.Role })
 			return []related{{Name: expands[0].Path, At: at}}, err
 		},
 	}

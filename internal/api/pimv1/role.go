@@ -89,6 +89,7 @@ func getRole(c *call) (api.Answer, error) {
 	return listing.One(c, &c.kinds.role, http.StatusOK, role)
 }
 
+// navigateRole answers with what a role leads to, to those who may read.
 func navigateRole(name string) handler {
 	return func(c *call) (api.Answer, error) {
 		role, err := c.readRole()
@@ -162,8 +163,8 @@ func (c *call) relateAssignments(q odata.Query, ids []pim.RoleID) (func(int) []b
 	return func(i int) []byte { return wire.AppendList(nil, lists[i]) }, nil
 }
 
-// relateRoleInfo loads the role of each of n rows: the one navigation property that rows of all other types have.
-func (c *call) relateRoleInfo(q odata.Query, n int, of func(int) pim.RoleID) (func(int) []byte, error) {
+// relateRoleInfo loads the role of each row: the one navigation property that rows of all other types have.
+func (c *call) relateRoleInfo(q odata.Query, of func(int) pim.RoleID) (func(int) []byte, error) {
 	roles, err := c.app.Roles(c.Context(), c.Tenant)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func roleRoutes() []route {
 	return append(out,
 		get(one+"/assignments/{assignment}", getRoleAssignment),
 		get(one+"/settings", getSettings), route{http.MethodPut, one + "/settings", writing(), putSettings},
-		get(one+"/summary", getSummary),
+		get(one+"/summary", navigateRole("summary")),
 		post(one+"/selfActivate", selfActivate), post(one+"/selfDeactivate", selfDeactivate),
 	)
 }

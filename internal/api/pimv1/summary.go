@@ -1,7 +1,6 @@
 package pimv1
 
 import (
-	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
@@ -70,13 +69,4 @@ func (c *call) relateSummaries(q odata.Query, roles []pim.RoleID) (func(int) []b
 	}
 	encoded, err := listing.Encode(c, &c.kinds.summary, q, false, rows)
 	return func(i int) []byte { return encoded[i] }, err
-}
-
-// getSummary counts who has a role.
-func getSummary(c *call) (api.Answer, error) {
-	role, err := c.readRole()
-	if err != nil {
-		return api.Answer{}, err
-	}
-	return listing.Navigate(c, &c.kinds.role, role, "summary")
 }

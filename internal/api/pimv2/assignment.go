@@ -3,6 +3,7 @@ package pimv2
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -226,40 +227,46 @@ func (a assignments) fetch(q store.Query) (store.Page[row], error) {
 		out.Count = 0
 		return out, nil
 	}
-	stages, at := a.stages(), 0
-	if len(q.After) > 0 {
-		for at < len(stages) && stageWord(stages[at]) != q.After[0] {
-			at++
-		}
-		if q.After = q.After[1:]; len(q.After) == 0 {
-			q.After = nil
-		}
-	}
-	if q.Count {
-		n, err := a.count(q)
-		if err != nil {
-			return out, err
-		}
-		out.Count, q.Count = n, false
+	stages, err := a.left(&q)
+	if err == nil && q.Count {
+		out.Count, err = a.count(q)
+		q.Count = false
 	}
 	limit := q.Limit
-	for ; at < len(stages); at++ {
-		if q.Limit = limit - len(out.Rows); q.Limit <= 0 {
-			out.Next = store.Cursor{stageWord(stages[at])}
-			return out, nil
-		}
-		page, err := a.read(stages[at], q)
+	for _, stage := range stages {
 		if err != nil {
 			return out, err
 		}
+		if q.Limit = limit - len(out.Rows); q.Limit <= 0 {
+			out.Next = store.Cursor{stageWord(stage)}
+			return out, nil
+		}
+		var page store.Page[row]
+		page, err = a.read(stage, q)
 		out.Rows = append(out.Rows, page.Rows...)
 		if len(page.Next) > 0 {
-			out.Next = append(store.Cursor{stageWord(stages[at])}, page.Next...)
-			return out, nil
+			out.Next = append(store.Cursor{stageWord(stage)}, page.Next...)
+			return out, err
 		}
 		q.After = nil
 	}
-	return out, nil
+	return out, err
+}
+
+// left are the kinds that are still to be read, from the one that a cursor begins with, which loses this word.
+func (a assignments) left(q *store.Query) ([]pim.Kind, error) {
+	stages := a.stages()
+	if len(q.After) == 0 {
+		return stages, nil
+	}
+	at := slices.IndexFunc(stages, func(k pim.Kind) bool { return stageWord(k) == q.After[0] })
+	if at < 0 {
+		return nil, api.BadRequest("$skiptoken: not a token that this server gave for this list.")
+	}
+	if q.After = q.After[1:]; len(q.After) == 0 {
+		q.After = nil
+	}
+	return stages[at:], nil
 }
 
 func stageWord(k pim.Kind) string { return governance.StateName(k) }
@@ -290,7 +297,7 @@ func (a assignments) read(k pim.Kind, q store.Query) (store.Page[row], error) {
 	if a.target.subject != "" && a.view != app.Mine {
 		where = append(where, store.Is(store.FieldPrincipal, string(a.target.subject)))
 	}
-	if a.target.place != nil && a.provider == pim.Group {
+	if p := a.target.place; p != nil && a.provider != pim.Resource && p.key.Scope != pim.Everywhere {
 		where = append(where, store.Is(store.FieldScope, string(a.target.place.key.Scope)))
 	}
 	if q.Where = where; len(where) == 0 {
@@ -411,39 +418,26 @@ func listAssignments(c *call) (api.Answer, error) {
 	return listing.Finish(c, &c.kinds.assignment, q, p)
 }
 
-// visible lists what may be seen at a place: everybody's rows or, where only that may be, the caller's own.
-func (c *call) visible(p place, q store.Query) (store.Page[row], error) {
-	a := assignments{call: c, target: target{place: &p}}
+// countAssignments counts the rows at a place that the caller may see.
+func (c *call) countAssignments(p place) (int, error) {
+	a, q := assignments{call: c, target: target{place: &p}}, store.Query{Tenant: c.Tenant, Limit: 1, Count: true}
 	page, err := a.fetch(q)
 	if isForbidden(err) {
 		a.view = app.Mine
-		return a.fetch(q)
+		page, err = a.fetch(q)
 	}
-	return page, err
-}
-
-// countAssignments counts the rows at a place that the caller may see.
-func (c *call) countAssignments(p place) (int, error) {
-	page, err := c.visible(p, store.Query{Tenant: c.Tenant, Limit: 1, Count: true})
 	return max(page.Count, 0), err
 }
 
 // eachAt calls do for each of the rows at a place that the caller may see.
 func (c *call) eachAt(p place, do func(row)) error {
-	q := store.Query{Tenant: c.Tenant, Limit: listing.ScanSize}
-	for range listing.MaxScans {
-		page, err := c.visible(p, q)
-		if err != nil {
-			return err
-		}
-		for _, r := range page.Rows {
-			do(r)
-		}
-		if q.After = page.Next; len(page.Next) == 0 {
-			break
-		}
+	a := assignments{call: c, target: target{place: &p}}
+	err := a.each(nil, do)
+	if isForbidden(err) {
+		a.view = app.Mine
+		err = a.each(nil, do)
 	}
-	return nil
+	return err
 }
 
 // assignmentByID is the row with an id that holds now, for who may see it.
@@ -545,7 +539,7 @@ func navigateAssignment(name string) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return listing.One(c, &c.kinds.assignment, http.StatusOK, linked)
+		return listing.One(c.withOptions(isNoFilter), &c.kinds.assignment, http.StatusOK, linked)
 	}
 }
 
@@ -578,43 +572,62 @@ func relateAssignments(c *call, expands []odata.Expand, rows []row) ([]related, 
 
 // linkedTo are the eligible rows that activations rest on, by id. Those that the caller may not see are left out.
 func (c *call) linkedTo(rows []row) (map[string]row, error) {
-	schedules, wanted := map[string]bool{}, map[string]bool{}
+	schedules, people, found := map[string]bool{}, map[string]bool{}, map[string]row{}
 	for _, r := range rows {
-		if id := r.linked(); id != "" {
-			wanted[id], schedules[string(r.Schedule.Eligibility)] = true, true
+		if r.linked() != "" {
+			schedules[string(r.Schedule.Eligibility)], people[string(r.Schedule.Key.Principal)] = true, true
 		}
 	}
-	found := make(map[string]row, len(wanted))
-	if len(wanted) == 0 {
+	if len(schedules) == 0 {
 		return found, nil
 	}
-	a := assignments{call: c, target: target{state: pim.Eligibility}}
-	for _, view := range []app.View{app.Everybody, app.Mine} {
-		a.view = view
-		page, err := a.fetch(store.Query{Tenant: c.Tenant, Limit: odata.MaxTop, Where: store.In{Field: store.FieldID, Values: keysOf(schedules)}})
-		if err != nil && !isForbidden(err) {
-			return nil, err
-		}
-		for _, r := range page.Rows {
-			found[r.id()] = r
-		}
-		if err == nil && view == app.Everybody {
-			return found, nil
-		}
+	where := store.And{store.In{Field: store.FieldID, Values: keysOf(schedules)}}
+	if c.provider != pim.Resource { // there the row is the group's
+		where = append(where, store.In{Field: store.FieldPrincipal, Values: keysOf(people)})
 	}
-	// A reader of one place may not list the whole tenant: what is left is looked for one by one.
-	for id := range wanted {
-		if _, ok := found[id]; ok {
+	a := assignments{call: c, target: target{state: pim.Eligibility}}
+	take := func(r row) { found[r.id()] = r }
+	err := a.each(where, take)
+	if !isForbidden(err) {
+		return found, err
+	}
+	if a.view = app.Mine; c.provider != pim.Resource {
+		return found, a.each(where, take)
+	}
+	// Whoever reads one place may not list the whole tree: what is not the caller's own is looked for one by one.
+	if err := a.each(where, take); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if _, ok := found[r.linked()]; ok || r.linked() == "" {
 			continue
 		}
-		switch r, err := c.assignmentByID(id); {
+		switch linked, err := c.assignmentByID(r.linked()); {
 		case err == nil:
-			found[id] = r
+			take(linked)
 		case !isMissing(err):
 			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// each calls do for each row of the list that fulfils a condition, up to a bound.
+func (a assignments) each(where store.Filter, do func(row)) error {
+	q := store.Query{Tenant: a.Tenant, Limit: listing.ScanSize, Where: where}
+	for range listing.MaxScans {
+		page, err := a.fetch(q)
+		if err != nil {
+			return err
+		}
+		for _, r := range page.Rows {
+			do(r)
+		}
+		if q.After = page.Next; len(page.Next) == 0 {
+			break
+		}
+	}
+	return nil
 }
 
 func isForbidden(err error) bool { return refused(err, pim.Forbidden) }

@@ -1,6 +1,10 @@
 package pimv2
 
 import (
+	"net/http"
+	"strings"
+
+	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
@@ -48,11 +52,11 @@ func relateReferences(c *call, expands []odata.Expand, refs []reference) ([]rela
 		var err error
 		switch e.Path {
 		case "resource":
-			at, err = relatedTo(c, &c.kinds.resource, e.Query, refs, atResource, c.places)
+			at, err = relatedTo(c, &c.kinds.resource, e.Query, refs, atResource, c.placesFor(e.Query))
 		case "scopedResource":
-			at, err = relatedTo(c, &c.kinds.resource, e.Query, refs, atScoped, c.places)
+			at, err = relatedTo(c, &c.kinds.resource, e.Query, refs, atScoped, c.placesFor(e.Query))
 		case "roleDefinition":
-			at, err = relatedTo(c, &c.kinds.roleDefinition, e.Query, refs, ofRole, c.roles)
+			at, err = relatedTo(c, &c.kinds.roleDefinition, e.Query, refs, ofRole, c.rolesFor(e.Query))
 		case "subject":
 			at, err = relatedTo(c, &c.kinds.subject, e.Query, refs, ofSubject, c.subjects)
 		default:
@@ -64,6 +68,48 @@ func relateReferences(c *call, expands []odata.Expand, refs []reference) ([]rela
 		out = append(out, related{Name: e.Path, At: at})
 	}
 	return out, nil
+}
+
+// placesFor reads resources with what they have only where it is selected.
+func (c *call) placesFor(q odata.Query) func(map[pim.RoleKey]bool) (map[pim.RoleKey]place, error) {
+	return func(keys map[pim.RoleKey]bool) (map[pim.RoleKey]place, error) {
+		found, err := c.places(keys)
+		for k, p := range found {
+			if err == nil {
+				one := []place{p}
+				err = c.complete(q, one)
+				found[k] = one[0]
+			}
+		}
+		return found, err
+	}
+}
+
+// rolesFor does the same with roles.
+func (c *call) rolesFor(q odata.Query) func(map[pim.RoleKey]bool) (map[pim.RoleKey]role, error) {
+	return func(keys map[pim.RoleKey]bool) (map[pim.RoleKey]role, error) {
+		found, err := c.roles(keys)
+		if err != nil || !asksForCounts(q) {
+			return found, err
+		}
+		at := map[pim.RoleKey][]pim.RoleKey{}
+		for k := range found {
+			at[resourceKey(k)] = append(at[resourceKey(k)], k)
+		}
+		for key, list := range at {
+			rows := make([]role, len(list))
+			for i, k := range list {
+				rows[i] = found[k]
+			}
+			if err := c.tally(place{key: key}, rows); err != nil {
+				return nil, err
+			}
+			for i, k := range list {
+				found[k] = rows[i]
+			}
+		}
+		return found, nil
+	}
 }
 
 // relatedTo loads and writes what all references lead to by one key.
@@ -144,4 +190,71 @@ func valueIn[K comparable, T any](c *call, found map[K]T, key K, path []string, 
 		return nil
 	}
 	return value(c, row, path)
+}
+
+// isFilter and isNoFilter tell the options that find an item from those that say what is shown of what it leads to.
+func isFilter(option string) bool {
+	return strings.EqualFold(strings.TrimPrefix(option, "$"), "filter")
+}
+
+func isNoFilter(option string) bool { return !isFilter(option) }
+
+// withOptions is the call with some of its query options alone. An address that cannot be read is left as it is, to be refused.
+func (c *call) withOptions(keep func(string) bool) *call {
+	values, err := odata.Values(c.URL.RawQuery)
+	if err != nil {
+		return c
+	}
+	for option := range values {
+		if !keep(option) {
+			delete(values, option)
+		}
+	}
+	out, request, inner := *c, *c.Request, *c.Request.Request
+	address := *c.URL
+	address.RawQuery = values.Encode()
+	inner.URL, request.Request = &address, &inner
+	out.Request = &request
+	return &out
+}
+
+// navigated answers with one thing that a reference leads to, at the address of the navigation. A filter there is about the item
+// that the navigation starts from.
+func (c *call) navigated(name string, ref reference) (api.Answer, error) {
+	c = c.withOptions(isNoFilter)
+	switch name {
+	case "resource":
+		return oneRelated(c, &c.kinds.resource, atResource(ref), c.placesFor)
+	case "scopedResource":
+		return oneRelated(c, &c.kinds.resource, atScoped(ref), c.placesFor)
+	case "roleDefinition":
+		return oneRelated(c, &c.kinds.roleDefinition, ofRole(ref), c.rolesFor)
+	case "roleSetting":
+		return oneRelated(c, &c.kinds.setting, ofRole(ref), plainly(c.settingsByKey))
+	case "subject":
+		return oneRelated(c, &c.kinds.subject, ofSubject(ref), plainly(c.subjects))
+	}
+	return api.Answer{}, listing.NotFound(name)
+}
+
+// plainly is for what is the same whatever is selected of it.
+func plainly[K comparable, T any](load func(map[K]bool) (map[K]T, error)) func(odata.Query) func(map[K]bool) (map[K]T, error) {
+	return func(odata.Query) func(map[K]bool) (map[K]T, error) { return load }
+}
+
+// oneRelated answers with what stands under a key.
+func oneRelated[K comparable, T any](c *call, k *kind[T], key K, load func(odata.Query) func(map[K]bool) (map[K]T, error)) (api.Answer, error) {
+	q, err := c.Query(k.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	found, err := load(q)(map[K]bool{key: true})
+	if err != nil {
+		return api.Answer{}, err
+	}
+	row, ok := found[key]
+	if !ok {
+		return api.Answer{}, listing.NotFound(k.Set)
+	}
+	return listing.One(c, k, http.StatusOK, row)
 }

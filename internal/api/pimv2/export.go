@@ -66,10 +66,10 @@ type export struct {
 
 // in makes the export read within a context: that of the call ends before a long answer does.
 func (x *export) in(ctx context.Context) {
-	request := *x.Call.Request
+	request := *x.Request
 	request.Request = request.WithContext(ctx)
 	c := *x.call
-	c.Call.Request = &request
+	c.Request = &request
 	x.call = &c
 }
 

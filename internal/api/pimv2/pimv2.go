@@ -136,7 +136,9 @@ func (s *Surface) Retirement(r *api.Request) *api.Retirement {
 	at := slices.Index(segments, "privilegedAccess") + 1
 	p, ok := pim.Provider(""), false
 	if at < len(segments) {
-		p, ok = governance.ParseProvider(segments[at])
+		if p, ok = governance.ParseProvider(segments[at]); !ok {
+			p = ""
+		}
 	}
 	out := &api.Retirement{Dialect: name, Deprecated: s.Deprecated, Sunset: s.Sunset, Successor: r.Origin + successor(p), Gone: gone}
 	if ok {

@@ -504,7 +504,7 @@ func relateResources(c *call, expands []odata.Expand, rows []place) ([]related, 
 				wanted[parent(i)] = true
 			}
 		}
-		found, err := c.places(wanted)
+		found, err := c.placesFor(e.Query)(wanted)
 		if err != nil {
 			return nil, err
 		}

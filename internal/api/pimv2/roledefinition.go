@@ -1,7 +1,6 @@
 package pimv2
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -292,8 +291,8 @@ func listRoleDefinitions(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	p, rows, err := c.roleRows(q)
-	if err == nil {
-		err = c.counted(q, p, rows)
+	if err == nil && len(rows) > 0 && asksForCounts(q) {
+		err = c.tally(p, rows)
 	}
 	if err != nil {
 		return api.Answer{}, err
@@ -327,22 +326,24 @@ func (c *call) roleRows(q odata.Query) (place, []role, error) {
 	return *t.place, rows, err
 }
 
-// counted fills in the counts of rows, where they are selected or sorted by.
-func (c *call) counted(q odata.Query, p place, rows []role) error {
+// asksForCounts says whether a query selects, sorts by or filters by the counts of roles.
+func asksForCounts(q odata.Query) bool {
 	counts := func(name string) bool { return strings.HasSuffix(name, "Count") }
-	sorts := slices.ContainsFunc(q.OrderBy, func(o odata.Order) bool { return counts(o.Path.Name()) })
-	if !sorts && !slices.ContainsFunc(q.Select, counts) && !mentions(q.Filter, counts) {
-		return nil
-	}
-	type tally struct {
+	return slices.ContainsFunc(q.Select, counts) || mentions(q.Filter, counts) ||
+		slices.ContainsFunc(q.OrderBy, func(o odata.Order) bool { return counts(o.Path.Name()) })
+}
+
+// tally fills in the counts of roles at a place: of the rows that the caller may see.
+func (c *call) tally(p place, rows []role) error {
+	type counts struct {
 		subjects         map[pim.PrincipalID]bool
 		eligible, active int
 	}
-	found := map[pim.RoleID]*tally{}
+	found := map[pim.RoleID]*counts{}
 	err := c.eachAt(p, func(r row) {
 		t := found[r.Schedule.Key.Role]
 		if t == nil {
-			t = &tally{subjects: map[pim.PrincipalID]bool{}}
+			t = &counts{subjects: map[pim.PrincipalID]bool{}}
 			found[r.Schedule.Key.Role] = t
 		}
 		if t.subjects[r.Principal] = true; r.Schedule.Kind == pim.Eligibility {
@@ -360,27 +361,30 @@ func (c *call) counted(q odata.Query, p place, rows []role) error {
 }
 
 // roleDefinition is the role that the path names, at the resource that path or filter name.
-func (c *call) roleDefinition() (place, role, error) {
-	q, err := c.Query(c.kinds.roleDefinition.Schema)
+func (c *call) roleDefinition(q odata.Query) (role, error) {
+	p, rows, err := c.roleRows(q)
 	if err != nil {
-		return place{}, role{}, err
-	}
-	p, rows, err := c.roleRows(odata.Query{Filter: q.Filter})
-	if err != nil {
-		return place{}, role{}, err
+		return role{}, err
 	}
 	for _, r := range rows {
 		id, ok := roleID(p.key, c.PathValue("id"))
 		if ok && r.key.Role == id || governance.RoleDefinitionID(r.key) == c.id("id") {
 			one := []role{r}
-			return p, one[0], c.counted(q, p, one)
+			if asksForCounts(q) {
+				err = c.tally(p, one)
+			}
+			return one[0], err
 		}
 	}
-	return place{}, role{}, listing.NotFound(c.PathValue("id"))
+	return role{}, listing.NotFound(c.PathValue("id"))
 }
 
 func getRoleDefinition(c *call) (api.Answer, error) {
-	_, r, err := c.roleDefinition()
+	q, err := c.Query(c.kinds.roleDefinition.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	r, err := c.roleDefinition(q)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -390,7 +394,11 @@ func getRoleDefinition(c *call) (api.Answer, error) {
 // navigateRoleDefinition answers with what a role leads to.
 func navigateRoleDefinition(name string) handler {
 	return func(c *call) (api.Answer, error) {
-		_, r, err := c.roleDefinition()
+		q, err := c.withOptions(isFilter).Query(c.kinds.roleDefinition.Schema)
+		if err != nil {
+			return api.Answer{}, err
+		}
+		r, err := c.roleDefinition(q)
 		if err != nil {
 			return api.Answer{}, err
 		}
@@ -412,45 +420,4 @@ func relateRoleDefinitions(c *call, expands []odata.Expand, rows []role) ([]rela
 		}
 	}
 	return out, err
-}
-
-// navigated answers with one thing that a reference leads to, at the address of the navigation.
-func (c *call) navigated(name string, ref reference) (api.Answer, error) {
-	switch name {
-	case "resource", "scopedResource":
-		key := resourceKey(ref.key)
-		if name == "scopedResource" {
-			key = scopedKey(ref.key)
-		}
-		found, err := c.places(map[pim.RoleKey]bool{key: true})
-		if err != nil {
-			return api.Answer{}, err
-		}
-		if p, ok := found[key]; ok {
-			return listing.One(c, &c.kinds.resource, http.StatusOK, p)
-		}
-	case "roleDefinition":
-		found, err := c.roles(map[pim.RoleKey]bool{ref.key: true})
-		if err != nil {
-			return api.Answer{}, err
-		}
-		if r, ok := found[ref.key]; ok {
-			return listing.One(c, &c.kinds.roleDefinition, http.StatusOK, r)
-		}
-	case "roleSetting":
-		found, err := c.settingsByKey(map[pim.RoleKey]bool{ref.key: true})
-		if err != nil {
-			return api.Answer{}, err
-		}
-		return listing.One(c, &c.kinds.setting, http.StatusOK, found[ref.key])
-	case "subject":
-		found, err := c.subjects(map[pim.PrincipalID]bool{ref.subject: true})
-		if err != nil {
-			return api.Answer{}, err
-		}
-		if s, ok := found[ref.subject]; ok {
-			return listing.One(c, &c.kinds.subject, http.StatusOK, s)
-		}
-	}
-	return api.Answer{}, listing.NotFound(name)
 }

@@ -25,7 +25,9 @@ func settingRoutes() []route {
 			return append(out, led(one, settingNavigations(), navigateSetting)...)
 		})
 		for _, r := range routes {
-			r.hostOnly = set.hostOnly
+			if set.hostOnly {
+				r = onHost(r)
+			}
 			out = append(out, r)
 		}
 	}
