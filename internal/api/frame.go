@@ -93,6 +93,9 @@ func (f *Frame) mount(s Surface) {
 	}
 	for _, route := range s.Routes() {
 		spelling.learn(route.Pattern)
+		if _, cuts := s.(Cutter); !cuts { // what is cut off has names of people's own
+			spelling.qualify(route.Pattern)
+		}
 		if !contains(f.methods, route.Method) {
 			f.methods = append(f.methods, route.Method)
 		}

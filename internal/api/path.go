@@ -27,6 +27,18 @@ func (n names) learn(pattern string) {
 	}
 }
 
+// qualify takes the last segment of a route's pattern, which may be an action or a function, under its names with the namespace
+// before it too (OData URL Conventions 4.01 §4.5): generated SDKs write these.
+func (n names) qualify(pattern string) {
+	last := pattern[strings.LastIndexByte(pattern, '/')+1:]
+	if last == "" || strings.ContainsAny(last, "{.$") {
+		return
+	}
+	for _, namespace := range [...]string{"microsoft.graph.", "graph."} {
+		n[namespace+strings.ToLower(last)] = last
+	}
+}
+
 // aliased is the name of a type by its namespace's alias, which is the namespace's last part: generated SDKs write
 // graph.user where people write microsoft.graph.user.
 func aliased(segment string) (string, bool) {

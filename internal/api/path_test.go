@@ -13,6 +13,7 @@ func testNames() names {
 		"/beta/roleManagement/directory/roleSchedules()", "/v1.0/directoryRoles()", "/v1.0/directoryRoles/{id}/members/$count", "/v1.0/groups/{id}/members/microsoft.graph.user",
 	} {
 		n.learn(p)
+		n.qualify(p)
 	}
 	return n
 }
@@ -52,6 +53,9 @@ func TestAddressesComeToOneForm(t *testing.T) {
 	check("/v1.0/users/odd(name)", "/v1.0/users/odd%28name%29", "")
 	check("/v1.0/directoryRoles/x/members/$COUNT", "/v1.0/directoryRoles/x/members/$count", "")
 	check("/v1.0/groups/x/members/microsoft.graph.User", "/v1.0/groups/x/members/microsoft.graph.user", "")
+	check("/v1.0/roleManagement/directory/roleAssignmentSchedules/microsoft.graph.FilterByCurrentUser(on='principal')",
+		"/v1.0/roleManagement/directory/roleAssignmentSchedules/filterByCurrentUser%28%29", "on='principal'")
+	check("/beta/roleManagement/directory/graph.roleSchedules()", "/beta/roleManagement/directory/roleSchedules%28%29", "")
 	check("/v1.0/groups/x/members/graph.user", "/v1.0/groups/x/members/microsoft.graph.user", "")
 	check("/v1.0/groups/x/members/other.graph.user", "/v1.0/groups/x/members/other.graph.user", "")
 	for _, bad := range []string{"/v1.0/../me", "/v1.0/./me", "/v1.0/%2e%2e/me", "/v1.0/%zz", "/" + strings.Repeat("a", maxPath+1), strings.Repeat("/a", 40)} {

@@ -585,7 +585,8 @@ func (c *call) linkedTo(rows []row) (map[string]row, error) {
 	if c.provider != pim.Resource { // there the row is the group's
 		where = append(where, store.In{Field: store.FieldPrincipal, Values: keysOf(people)})
 	}
-	a := assignments{call: c, target: target{state: pim.Eligibility}}
+	// At one place a reader of that place may list them.
+	a := assignments{call: c, target: target{state: pim.Eligibility, place: placeOf(rows)}}
 	take := func(r row) { found[r.id()] = r }
 	err := a.each(where, take)
 	if !isForbidden(err) {
@@ -610,6 +611,17 @@ func (c *call) linkedTo(rows []row) (map[string]row, error) {
 		}
 	}
 	return found, nil
+}
+
+// placeOf is the one place that rows of a group or of the tree are shown at; nil: they are of several, or of the directory.
+func placeOf(rows []row) *place {
+	key := resourceKey(rows[0].key())
+	for _, r := range rows {
+		if key.Provider == pim.Directory || resourceKey(r.key()) != key {
+			return nil
+		}
+	}
+	return &place{key: key}
 }
 
 // each calls do for each row of the list that fulfils a condition, up to a bound.

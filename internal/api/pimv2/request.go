@@ -3,6 +3,7 @@ package pimv2
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"portcullis/internal/api"
@@ -381,7 +382,11 @@ type requestIn struct {
 // toAsk reads what is asked for. Only the place and the role are looked up, for their ids are the dialect's own.
 func (in requestIn) toAsk(c *call) (pim.Ask, error) {
 	ask := pim.Ask{By: c.Caller, Justification: in.Reason, Ticket: pim.Ticket{Number: in.TicketNumber, System: in.TicketSystem},
-		Condition: in.Condition, ConditionVersion: in.ConditionVersion, ValidationOnly: c.validates()}
+		Condition: in.Condition, ConditionVersion: in.ConditionVersion}
+	var err error
+	if ask.ValidationOnly, err = c.validates(); err != nil {
+		return ask, err
+	}
 	if err := in.words(&ask); err != nil {
 		return ask, err
 	}
@@ -504,14 +509,20 @@ func (c *call) hinted(ask pim.Ask, text string) (pim.ScheduleID, error) {
 	return id, nil
 }
 
-// validates says whether a request is only to be looked at.
-func (c *call) validates() bool {
+// validates says whether a request is only to be looked at. What is neither true nor false is refused: who asks for a look is not
+// to get the deed.
+func (c *call) validates() (bool, error) {
 	for name, values := range c.URL.Query() {
-		if strings.EqualFold(strings.TrimPrefix(name, "$"), "evaluateOnly") {
-			return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(strings.TrimSpace(v), "true") })
+		if !strings.EqualFold(strings.TrimPrefix(name, "$"), "evaluateOnly") {
+			continue
 		}
+		only, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(values[0])))
+		if err != nil || len(values) > 1 {
+			return false, api.BadRequest("evaluateOnly: true or false is wanted, once.")
+		}
+		return only, nil
 	}
-	return false
+	return false, nil
 }
 
 func createRequest(c *call) (api.Answer, error) {
