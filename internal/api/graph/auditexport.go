@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -147,16 +147,7 @@ func auditCells(c *call, e *pim.Event) []string {
 		string(appendPairs(nil, "key", "value", auditDetails(e))),
 	}
 	for i, s := range cells {
-		cells[i] = plainCell(s)
+		cells[i] = wire.PlainCell(s)
 	}
 	return cells
-}
-
-// plainCell makes a text one that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it.
-func plainCell(s string) string {
-	if s != "" && strings.ContainsAny(s[:1], "=+-@\t\r\n") ||
-		strings.HasPrefix(s, "＝") || strings.HasPrefix(s, "＋") || strings.HasPrefix(s, "－") || strings.HasPrefix(s, "＠") {
-		return "'" + s
-	}
-	return s
 }

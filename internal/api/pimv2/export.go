@@ -13,6 +13,7 @@ import (
 	"portcullis/internal/api/governance"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/store"
 )
 
@@ -146,7 +147,7 @@ func cellsOf(r row, s subject, of role) []string {
 		mail = account
 	}
 	start, end := r.period()
-	return []string{governance.StateName(r.Schedule.Kind), s.DisplayName, of.name, mail, memberType(r.Member), cellOf(start), cellOf(end)}
+	return []string{governance.StateName(r.Schedule.Kind), wire.PlainCell(s.DisplayName), wire.PlainCell(of.name), wire.PlainCell(mail), memberType(r.Member), cellOf(start), cellOf(end)}
 }
 
 func cellOf(t time.Time) string {

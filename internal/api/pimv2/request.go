@@ -402,6 +402,9 @@ func (in requestIn) toAsk(c *call) (pim.Ask, error) {
 		return ask, invalidRequest("roleDefinitionId", "is missing")
 	}
 	key, err := c.roleAt(at, in.RoleDefinitionID)
+	if refused(err, pim.UnknownRole) && at.Provider == pim.Resource && pim.MayDo(c.Caller, pim.ReadRoleAssignments, at.Scope) != nil {
+		err = c.hiding(ask.Action, unknownResource()) // else it would tell that the resource is there
+	}
 	if err != nil {
 		return ask, err
 	}

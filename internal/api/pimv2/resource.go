@@ -251,15 +251,12 @@ func (c *call) nodePlaces(nodes []resource.Node) ([]place, error) {
 		out[i] = place{
 			key: pim.RoleKey{Tenant: c.Tenant, Provider: pim.Resource, Scope: n.Scope},
 			id:  resource.GovernanceID(n.Scope), externalID: externalIDOf(n), typ: typeOfNode(n), name: n.Title(),
-			registered: n.Registered, parent: n.Parent,
+			parent: n.Parent,
 		}
-		for at := n; out[i].registered.IsZero() && at.Parent != ""; {
-			above, ok := around[at.Parent]
-			if !ok {
-				break
-			}
-			if at = above; !at.Registered.IsZero() {
+		for at, ok := n, true; ok; at, ok = around[at.Parent] {
+			if !at.Registered.IsZero() {
 				out[i].registered, out[i].root = at.Registered, externalIDOf(at)
+				break
 			}
 		}
 	}
