@@ -155,7 +155,7 @@ func policyIn(answer map[string]any) string {
 func TestAdviceAsksTheServerThatGaveTheIDs(t *testing.T) {
 	h := newHouse(t, 73, func(*sample.Organisation) {})
 	pat := h.as("pat")
-	shop := pim.Scope(resource.SubscriptionScope(h.Subscriptions["shop"]))
+	shop := resource.SubscriptionScope(h.Subscriptions["shop"])
 	key := pim.RoleKey{Tenant: h.Tenant.ID, Provider: pim.Resource, Scope: shop, Role: pim.RoleID(catalog.Reader)}
 	const requests = "/beta/privilegedAccess/azureResources/roleAssignmentRequests"
 	var made struct{ ID string }
