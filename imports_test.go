@@ -66,7 +66,7 @@ const allowedImports = `
 	api/arm:            CORE directory resource catalog store app auth api api/wire api/odata
 	api/pimv2:          CORE directory resource store app auth api api/wire api/listing api/odata api/governance
 	api/pimv1:          CORE directory catalog store app auth api api/wire api/listing api/odata api/governance
-	api/native:         CORE access directory resource store app auth api api/odata
+	api/native:         CORE access directory resource store app auth api api/wire api/odata
 	api/scim:           CORE directory store app auth api
 
 	# What speaks with servers from outside, in the words of the dialects.

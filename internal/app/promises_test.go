@@ -312,6 +312,9 @@ func (l *life) ask() {
 	}
 	a.By = l.as(l.tenant, by)
 	a.Key = key(l.tenant, whom, rapid.SampledFrom([]pim.RoleID{vault, billing, pim.GlobalAdministrator}).Draw(l.rt, "role"))
+	if rapid.IntRange(0, 5).Draw(l.rt, "carried") == 0 {
+		a.By, a.Carried = l.as(l.tenant, rapid.SampledFrom([]int{1, 2}).Draw(l.rt, "carries")), true
+	}
 	a.Schedule = l.times()
 	l.try(a)
 }

@@ -219,7 +219,7 @@ func (a *analysis) requests() {
 	for _, q := range a.e.Requests {
 		item, s := "request "+q.ID, Severity(0)
 		if q.Status != pim.Granted {
-			s = a.changed(item, "AskAgain", "it waits for a decision; nobody else can ask for them, so they have to ask again")
+			s = a.changed(item, "CarriedRequest", "it waits for a decision, and will wait at the target as made by whoever carries it over")
 		}
 		a.item("open requests", s, item)
 	}

@@ -62,8 +62,8 @@ type Step struct {
 // Refused is an item that the target did not take, in its words.
 type Refused struct{ Item, Code, Detail string }
 
-// Copy writes to a target whatever it lacks of a source: scopes, custom roles, rules, and then who may activate and who has what;
-// in the words of the third iteration, as whoever calls the server. Both are what was read of them just before: so a copy that was
+// Copy writes to a target whatever it lacks of a source: scopes, custom roles, rules, and then who may activate, who has what, and what
+// waits for a decision; in the words of the third iteration, as whoever calls the server. Both are what was read of them just before: so a copy that was
 // stopped, at any point, goes on when it is started again, and one that is complete writes nothing. What the target refuses is in
 // the report; the error says why the copy could not go on.
 func Copy(ctx context.Context, s Server, source, target *Estate, m Mapping, o CopyOptions) (Report, error) {
@@ -80,13 +80,12 @@ func Copy(ctx context.Context, s Server, source, target *Estate, m Mapping, o Co
 	}
 	c := &copying{server: patient{s, o.Sleep}, source: source, target: target, m: m, o: o, now: o.Now()}
 	c.report.Notes = slices.Concat(source.Notes, m.Notes)
-	for _, step := range []func() (string, int, []task){c.scopes, c.roles, c.widened, c.rules, c.eligibilities, c.assignments, c.narrowed} {
+	for _, step := range []func() (string, int, []task){c.scopes, c.roles, c.widened, c.rules, c.eligibilities, c.assignments, c.narrowed, c.requests} {
 		name, there, tasks := step()
 		if err := c.run(ctx, name, there, tasks); err != nil {
 			return c.report, err
 		}
 	}
-	c.openRequests()
 	return c.report, nil
 }
 
@@ -334,13 +333,25 @@ func sortedCells(list map[cell][]hold) []cell {
 	return out
 }
 
-// openRequests notes what waits for a decision at the source: only whoever asked can ask again.
-func (c *copying) openRequests() {
+// requests are those that wait for a decision at the source, and that the target lacks.
+func (c *copying) requests() (string, int, []task) {
 	have := openRequests(c.target)
-	for at, n := range openRequests(c.source) {
-		if to, ok := c.m.cell(at.cell); ok && have[requestCell{to, at.action}] >= n {
+	there := 0
+	var tasks []task
+	for _, r := range c.source.Requests {
+		if r.Status != pim.PendingApproval && r.Status != pim.PendingAdminDecision {
 			continue
 		}
-		c.note(Unresolved, c.item(at.cell), "AskAgain", "a request waits for a decision; nobody else can ask for them, so they have to ask again")
+		from := cell{r.Place, r.Principal, r.Kind}
+		to, ok := c.m.cell(from)
+		switch at := (requestCell{to, r.Action}); {
+		case !ok: // the mapping has noted why
+		case have[at] > 0:
+			have[at]--
+			there++
+		default:
+			tasks = append(tasks, task{"request of " + c.item(from), func(ctx context.Context) error { return c.carry(ctx, to, r) }})
+		}
 	}
+	return "requests", there, tasks
 }

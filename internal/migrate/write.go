@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/client"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
@@ -64,7 +65,7 @@ func refusalOf(err error) (*client.Error, bool) {
 
 // alreadyThere says whether a target refused because it has what was to be written.
 func alreadyThere(e *client.Error) bool {
-	return e.Code == "RoleAssignmentExists" || e.Status == http.StatusBadRequest && strings.Contains(e.Message, "references already exist")
+	return e.Code == "RoleAssignmentExists" || e.Code == "AlreadyPending" || e.Status == http.StatusBadRequest && strings.Contains(e.Message, "references already exist")
 }
 
 // expiration and scheduleInfo are a schedule in both dialects, which spell the types alike but for letter case, and read any.
@@ -138,6 +139,18 @@ func (c *copying) assignOutside(ctx context.Context, to cell, h hold) error {
 	}
 	path := asked(escaped(at(to.Scope, "roleAssignments/"+uuid.NewString())), "api-version", definitionsVersion)
 	return c.server.Call(ctx, http.MethodPut, path, map[string]any{"properties": in}, nil)
+}
+
+// carry writes a request that waits for a decision at the source, so that it waits here. No iteration of PIM has words for asking in
+// somebody's place: it is Portcullis' own call.
+func (c *copying) carry(ctx context.Context, to cell, r Request) error {
+	in := map[string]any{
+		"provider": to.Provider, "scope": to.Scope, "role": to.Role, "principalId": to.principal, "action": wire.ActionName(r.Action),
+		"kind":          map[pim.Kind]string{pim.Assignment: "assignment", pim.Eligibility: "eligibility"}[to.kind],
+		"justification": r.Reason, "scheduleInfo": json.RawMessage(wire.AppendSchedule(nil, r.Asked)),
+		"ticketInfo": map[string]string{"ticketNumber": r.Ticket.Number, "ticketSystem": r.Ticket.System},
+	}
+	return c.server.Call(ctx, http.MethodPost, "/portcullis/v1/carriedRequests", in, nil)
 }
 
 // at is the id of something that Microsoft.Authorization keeps at a scope.

@@ -30,6 +30,9 @@ func (d *decision) activate() error {
 	if err := d.activationRules(w, eligible); err != nil {
 		return err
 	}
+	if d.a.Carried && !d.c.Policy.Rules.Approval.Required {
+		return refuse(InvalidRequest, "action", "only what waits for a decision is carried over: this role asks for none")
+	}
 	r := d.newRequest(PendingApproval)
 	r.Maximum, r.Eligibility = d.activationRule().maximum, ground.eligibility.ID
 	d.event(Requested, r, &Schedule{Window: w})

@@ -54,6 +54,10 @@ type Ask struct {
 	Ticket        Ticket
 	// ValidationOnly decides and stores nothing.
 	ValidationOnly bool
+	// Carried says that whoever administers the role carries over what the principal asked for at another server and waits there
+	// for a decision. It is judged as the principal's own but for what only they could prove, and taken only where it waits for
+	// somebody else's decision here too.
+	Carried bool
 	// Request is the one to cancel, approve or deny, or that the clock asks about. For actions that make a request it
 	// is the id that the caller chose, or empty.
 	Request RequestID

@@ -129,6 +129,9 @@ func (d *decision) mayAsk() error {
 	if !d.actorCounts() {
 		return refuse(Forbidden, "", "the account is unknown or disabled")
 	}
+	if d.a.Carried {
+		return d.mayCarry()
+	}
 	if d.a.Action.self() {
 		if d.a.By.App() || d.a.By.Principal != d.a.Key.Principal {
 			return refuse(Forbidden, "principal", "only the person concerned can ask for this")
@@ -138,6 +141,18 @@ func (d *decision) mayAsk() error {
 	// Whoever may make a group says who is in it from the beginning.
 	if d.c.Fresh {
 		return nil
+	}
+	return d.mayAdminister()
+}
+
+// mayCarry says whether the caller may carry a request over: who could give the role at once, and never for themselves, since they
+// would be free of proving who they are.
+func (d *decision) mayCarry() error {
+	switch {
+	case d.a.Action != SelfActivate && d.a.Action != SelfExtend && d.a.Action != SelfRenew:
+		return refuse(InvalidRequest, "action", "only what waits for a decision is carried over")
+	case d.a.By.Principal == d.a.Key.Principal || d.c.Actor.SamePerson(d.c.Principal):
+		return refuse(Forbidden, "principal", "nobody carries over a request of their own")
 	}
 	return d.mayAdminister()
 }

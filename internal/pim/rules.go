@@ -74,7 +74,7 @@ func (d *decision) activationRules(w schedule.Window, eligible bool) error {
 	if err := failures(failed); err != nil {
 		return err
 	}
-	if rules.Context.Enabled && !contains(d.a.By.Contexts, rules.Context.Value) {
+	if rules.Context.Enabled && !d.a.Carried && !contains(d.a.By.Contexts, rules.Context.Value) {
 		return &Refusal{Code: ContextMissing, Context: rules.Context.Value,
 			Detail: "the role demands an authentication context that the token does not prove"}
 	}
@@ -95,7 +95,7 @@ func (d *decision) enablement(e policy.Enablement, reason bool) []Failure {
 	if (e.Justification || reason) && strings.TrimSpace(d.a.Justification) == "" {
 		failed = append(failed, Failure{JustificationRule, "Justification is required"})
 	}
-	if e.MFA && (!d.a.By.MFA || d.a.By.App()) {
+	if e.MFA && !d.a.Carried && (!d.a.By.MFA || d.a.By.App()) {
 		failed = append(failed, Failure{MFARule, "Multi-factor authentication is required"})
 	}
 	if e.Ticketing && strings.TrimSpace(d.a.Ticket.Number) == "" {

@@ -2,7 +2,7 @@
 // outside has come, what the audit log tells of one request, whether somebody holds a role or may do an action at this
 // moment, and who may decide a request.
 //
-// It only reads. All addresses are below /portcullis/v1 and answer JSON; names are camelCase, ids those of the other
+// It reads, but for what is carried over from another server. All addresses are below /portcullis/v1 and answer JSON; names are camelCase, ids those of the other
 // surfaces, instants UTC with up to six digits of a second. Members may be added to answers, none is taken away.
 //
 //	GET /portcullis/v1/effects  schedule=ID  principal=me|ID  state=pending|usable|revoking|gone  stuck=true|false
@@ -35,6 +35,13 @@
 //	    10,000 rows, those called last; a dialect that nobody has called is there with the count 0. For the roles that may
 //	    read the audit log. Calls of other nodes are there after some ten seconds.
 //
+//	POST /portcullis/v1/carriedRequests  {"provider":"directory|group|resource","kind":"assignment|eligibility",
+//	    "action":"selfActivate|selfExtend|selfRenew","scope","role","principalId","justification",
+//	    "scheduleInfo":{…},"ticketInfo":{…}}
+//	    201 {"id":…}: makes the request that somebody made at another server, where it waits for a decision, so that it waits
+//	    here: as whoever administers the role, and not for oneself. Schedule and ticket are those of Graph. It is refused
+//	    where the role's rules ask for nobody's decision. Errors name the core's code: AlreadyPending is one to go on at.
+//
 // Lists take top=N (100, at most 999) and are followed by nextLink, which ends with the list.
 //
 // # Permissions
@@ -47,6 +54,9 @@
 //	                 RoleManagement.Read.Directory, RoleManagement.ReadWrite.Directory, RoleManagement.Read.All
 //	approvers        these, PrivilegedAssignmentSchedule.Read.AzureADGroup,
 //	                 PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup
+//	carriedRequests  those for writing requests of the provider: RoleAssignmentSchedule.ReadWrite.Directory or
+//	                 RoleManagement.ReadWrite.Directory, PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup,
+//	                 user_impersonation; people alone
 //	events(.csv), mails, dialects  AuditLog.Read.All, Directory.Read.All
 //
 // Errors have the envelope of Graph: {"error":{"code","message","innerError":{"date","request-id",…}}}.
@@ -69,6 +79,7 @@ import (
 
 // Application is what the surface asks of the application; *app.App is one.
 type Application interface {
+	Do(context.Context, pim.Ask) (pim.Outcome, error)
 	Time() time.Time
 	Effects(context.Context, pim.Caller, store.Query) (store.Page[pim.Effect], error)
 	Events(context.Context, pim.Caller, store.Query) (store.Page[pim.Event], error)
@@ -125,6 +136,12 @@ func (s *Surface) Routes() []api.Route {
 		get("allowed", grants, s.checkAction),
 		get("approvers", approvals, s.approvers),
 	}
+	var carrying []string
+	for _, p := range []pim.Provider{pim.Directory, pim.Group, pim.Resource} {
+		carrying = append(carrying, carryPermissions(p)...)
+	}
+	routes = append(routes, api.Route{Method: http.MethodPost, Pattern: "/portcullis/v1/carriedRequests",
+		Access: api.Access{Delegated: carrying}, Handle: s.carry})
 	if s.ExportEvents != nil {
 		routes = append(routes, get("events.csv", log, s.ExportEvents))
 	}

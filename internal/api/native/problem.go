@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"portcullis/internal/api"
 	"portcullis/internal/pim"
@@ -28,7 +29,7 @@ func noSuchThing() *api.ODataError {
 	return &api.ODataError{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "There is no such thing."}
 }
 
-// fromRefusal tells a refusal of the core. Nothing is changed here, so that reading is all that can be refused.
+// fromRefusal tells a refusal of the core, by its code without the blanks.
 func fromRefusal(r *pim.Refusal) *api.ODataError {
 	if r.Code == pim.Forbidden {
 		return &api.ODataError{Status: http.StatusForbidden, Code: "Authorization_RequestDenied",
@@ -37,5 +38,13 @@ func fromRefusal(r *pim.Refusal) *api.ODataError {
 	if r.Code == pim.UnknownRequest {
 		return noSuchThing()
 	}
-	return api.BadRequest("The request was refused: %s.", r.Code)
+	code := ""
+	for word := range strings.FieldsSeq(string(r.Code)) {
+		code += strings.ToUpper(word[:1]) + word[1:]
+	}
+	reasons := []string{r.Error()}
+	for _, f := range r.Failures {
+		reasons = append(reasons, f.Reason)
+	}
+	return &api.ODataError{Status: http.StatusBadRequest, Code: code, Message: "The request was refused: " + strings.Join(reasons, "; ") + "."}
 }
