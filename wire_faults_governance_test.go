@@ -2,15 +2,22 @@ package portcullis_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"portcullis/internal/api/governance"
 	"portcullis/internal/api/pimv1"
 	"portcullis/internal/api/pimv2"
 	"portcullis/internal/pim"
+	"portcullis/internal/store"
 	"portcullis/internal/store/storetest"
 )
 
@@ -213,4 +220,215 @@ func TestPIMv1WritesAllOrNothing(t *testing.T) {
 			{http.MethodDelete, "grace: " + row, ""},
 		}
 	})
+}
+
+// without are calls that read, each of which answers well with the store there.
+type without struct {
+	*wire
+	store *storetest.Watched
+	// good counts the calls that had a good answer, and cut the answers that were wanted while the store was gone.
+	good, cut int
+}
+
+// olderScene has somebody eligible and active in each provider, with their requests.
+func olderScene(t *testing.T, s store.Store) *without {
+	t.Helper()
+	w := &without{store: storetest.Watch(s)}
+	w.wire = newWire(t, w.store, &usage{routes: map[string]int{}})
+	w.plant()
+	w.resourceGrant(pim.Assignment, "grace", pim.RoleID(w.vars["Owner"]), "root")
+	for _, k := range governed() {
+		for _, i := range []int{0, 1, 3} {
+			c := governanceWrites()[i]
+			who, path, _ := strings.Cut(named(k, c.path), ": ")
+			w.caller, w.mfa = who, true
+			rec := w.call(c.method, w.fill(path), http.Header{"Content-Type": {"application/json"}}, []byte(w.fill(named(k, c.body))))
+			if rec.Code >= http.StatusMultipleChoices {
+				t.Fatalf("%s %s: got %d with %s", c.method, path, rec.Code, rec.Body)
+			}
+		}
+	}
+	w.caller = "grace"
+	return w
+}
+
+// first is the id of the first row of a list.
+func (w *without) first(target string) string {
+	w.Helper()
+	var page struct{ Value []struct{ ID string } }
+	rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil)
+	if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil || len(page.Value) == 0 {
+		w.Fatalf("%s: got %d with %s, want a row", target, rec.Code, rec.Body)
+	}
+	return page.Value[0].ID
+}
+
+// reads asks for an address with the store gone from each of its questions on. Each time the caller is told to come again, or gets the
+// same as before; an export that has begun may break off.
+func (w *without) reads(target string) {
+	w.Helper()
+	target = strings.ReplaceAll(target, " ", "%20")
+	ask := func() (rec *httptest.ResponseRecorder, broken bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if err, ok := r.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+					panic(r)
+				}
+				broken = true
+			}
+		}()
+		return w.call(http.MethodGet, target, nil, nil), false
+	}
+	w.store.Since()
+	good, _ := ask()
+	by, questions := w.store.Since()
+	if good.Code != http.StatusOK {
+		return
+	}
+	w.good++
+	for k := range questions {
+		w.store.GoneAfter(k)
+		got, broken := ask()
+		w.store.GoneAfter(-1)
+		switch {
+		case broken && strings.Contains(target, "/export"):
+		case got != nil && got.Code == http.StatusServiceUnavailable && got.Header().Get("Retry-After") != "":
+		default:
+			w.Errorf("%s with the store gone at question %d of %d (%v): got %d with %.300s, want 503 with Retry-After", target, k+1, questions, by, w.last.Code, w.last.Body)
+		}
+		w.cut++
+	}
+	if again, _ := ask(); again.Body.String() != good.Body.String() {
+		w.Errorf("%s with the store back: got %s, want %s", target, again.Body, good.Body)
+	}
+}
+
+// TestPIMv2WithoutItsStore: wherever in the making of an answer the store goes away, nobody takes what was read for the whole: never is
+// an empty list told for one that could not be read, which would say that nobody is eligible.
+func TestPIMv2WithoutItsStore(t *testing.T) {
+	w := olderScene(t, &storetest.Model{})
+	keys := map[string]pim.RoleKey{"": governed()[pim.Directory]}
+	ids := map[string]*strings.Replacer{"": strings.NewReplacer()}
+	for p, k := range governed() {
+		at := governance.ResourceID(k)
+		row := w.first(named(k, "{base}/roleAssignments?$filter=assignmentState eq 'Active' and resourceId eq '{resource}' and subjectId eq '"+w.vars["alice"]+"'"))
+		request := w.first(named(k, "{base}/roleAssignmentRequests?$filter=resourceId eq '{resource}'"))
+		keys[governance.Provider(p)] = k
+		ids[governance.Provider(p)] = strings.NewReplacer("roleAssignments/{id}", "roleAssignments/"+row, "roleAssignmentRequests/{id}", "roleAssignmentRequests/"+request,
+			"roleDefinitions/{id}", "roleDefinitions/"+governance.RoleDefinitionID(k), "roleSettings/{id}", "roleSettings/"+governance.SettingID(k),
+			"roleSettingsV2/{id}", "roleSettingsV2/"+governance.SettingID(k), "{resource}", at)
+	}
+	for _, r := range pimv2.New(w.app, w.app.Store, pimv2.Options{}).Routes() {
+		if r.Method != http.MethodGet || strings.Contains(r.Pattern, "pimforazurerbac") {
+			continue
+		}
+		_, rest, _ := strings.Cut(r.Pattern, "/privilegedAccess/")
+		provider, path, _ := strings.Cut(rest, "/")
+		target := ids[provider].Replace(r.Pattern)
+		filter := "$filter=resourceId eq '" + governance.ResourceID(keys[provider]) + "'"
+		switch {
+		case strings.HasPrefix(path, "roleDefinitions"), strings.HasPrefix(path, "roleSettings") && !strings.Contains(path, "{id}"):
+			target += "?" + filter
+		case strings.HasSuffix(path, "roleAssignments"):
+			target += "?$expand=subject,roleDefinition($expand=resource,roleSetting),resource,scopedResource,linkedEligibleRoleAssignment&" + filter
+		case path == "resources":
+			target += "?$expand=parent&$select=id,permissions,roleAssignmentCount,roleDefinitionCount"
+		}
+		w.reads(target)
+	}
+	for _, k := range governed() {
+		w.reads(named(k, "{base}/roleSettings?$filter=resourceId eq '{resource}' and (isDefault eq false or roleDefinitionId eq '{role}')"))
+	}
+	if w.good < 150 || w.cut < 500 {
+		t.Errorf("%d routes were read, %d times without a store: too few to tell", w.good, w.cut)
+	}
+}
+
+// TestPIMv1WithoutItsStore: the same of the first iteration.
+func TestPIMv1WithoutItsStore(t *testing.T) {
+	w := olderScene(t, &storetest.Model{})
+	row := w.vars["alice"] + "_" + w.vars["billing"]
+	request, event := w.first("/beta/privilegedRoleAssignmentRequests"), w.first("/beta/privilegedOperationEvents")
+	ids := strings.NewReplacer("privilegedRoles/{id}", "privilegedRoles/"+w.vars["billing"], "{assignment}", row, "privilegedRoleAssignments/{id}", "privilegedRoleAssignments/"+row,
+		"privilegedRoleAssignmentRequests/{id}", "privilegedRoleAssignmentRequests/"+request, "privilegedOperationEvents/{id}", "privilegedOperationEvents/"+event)
+	for _, r := range pimv1.New(w.app, w.app.Store, pimv1.Options{}).Routes() {
+		if r.Method == http.MethodGet {
+			w.reads(ids.Replace(r.Pattern))
+		}
+	}
+	w.reads("/beta/privilegedRoleAssignments?$expand=roleInfo&$filter=isElevated eq true")
+	if w.good < 20 || w.cut < 50 {
+		t.Errorf("%d routes were read, %d times without a store: too few to tell", w.good, w.cut)
+	}
+}
+
+// TestOlderDialectsWithTheClockBehind: with the clock set back no request is decided, and all can be read.
+func TestOlderDialectsWithTheClockBehind(t *testing.T) {
+	w := olderScene(t, &storetest.Model{})
+	w.app.SawTime(w.now.Add(time.Hour))
+	writes := []writing{
+		{http.MethodPost, "/beta/privilegedRoleAssignments", `{"userId":"${bob}","roleId":"${billing}"}`},
+		{http.MethodPost, "/beta/privilegedRoleAssignments/${alice}_${billing}/makePermanent", `{"reason":"r"}`},
+	}
+	lists := []string{"/beta/privilegedRoleAssignments", "/beta/privilegedRoleAssignmentRequests", "/beta/privilegedRoles"}
+	for _, k := range governed() {
+		c := governanceWrites()[1]
+		_, path, _ := strings.Cut(named(k, c.path), ": ")
+		writes = append(writes, writing{c.method, path, named(k, strings.ReplaceAll(c.body, "${alice}", "${bob}"))})
+		for _, set := range []string{"roleAssignments", "roleAssignmentRequests", "resources", "roleSettings?$filter=resourceId eq '{resource}' and isDefault eq false"} {
+			lists = append(lists, named(k, "{base}/"+set))
+		}
+	}
+	before := w.everythingKept()
+	for _, c := range writes {
+		rec := w.call(c.method, w.fill(c.path), http.Header{"Content-Type": {"application/json"}}, []byte(w.fill(c.body)))
+		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("%s %s with the clock set back: got %d %v with %s, want 503 with Retry-After", c.method, c.path, rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	if diff := cmp.Diff(before, w.everythingKept()); diff != "" {
+		t.Errorf("with the clock set back something was kept (-before +after):\n%s", diff)
+	}
+	for _, target := range lists {
+		if rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil); rec.Code != http.StatusOK {
+			t.Errorf("%s with the clock set back: got %d with %s, want 200", target, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestOlderDialectsTakeAnyID: an id is looked for in every store, whatever it is made of; so is what a body or a filter names.
+func TestOlderDialectsTakeAnyID(t *testing.T) {
+	for name, open := range wireEngines() {
+		t.Run(name, func(t *testing.T) {
+			w := olderScene(t, open(t))
+			routes := append(pimv2.New(w.app, w.app.Store, pimv2.Options{}).Routes(), pimv1.New(w.app, w.app.Store, pimv1.Options{}).Routes()...)
+			for _, id := range []string{strings.Repeat("_", 1000), "a\x00b", "\xff\xfe", "%", strings.Repeat("x", 5000), "'; DROP TABLE schedules; --", w.vars["works"] + "_\x00"} {
+				for _, r := range routes {
+					if !strings.Contains(r.Pattern, "{") || strings.HasPrefix(r.Pattern, "/api/") {
+						continue
+					}
+					target := wildcard.ReplaceAllLiteralString(r.Pattern, url.PathEscape(id))
+					if rec := w.call(r.Method, target, http.Header{"Content-Type": {"application/json"}}, []byte(`{"reason":"r"}`)); rec.Code >= http.StatusInternalServerError {
+						t.Errorf("%s %.100s: got %d with %.300s", r.Method, target, rec.Code, rec.Body)
+					}
+				}
+				for _, k := range governed() {
+					for _, part := range []string{"roleAssignments?$filter=subjectId eq '", "roleAssignments?$filter=resourceId eq '", "roleAssignmentRequests?$filter=id eq '",
+						"resources?$filter=displayName eq '", "resources?$filter=externalId eq '", "roleSettings?$filter=resourceId eq '{resource}' and roleDefinitionId eq '"} {
+						target := named(k, "{base}/"+part) + url.QueryEscape(strings.ReplaceAll(id, "'", "''")) + "'"
+						if rec := w.call(http.MethodGet, strings.ReplaceAll(target, " ", "%20"), nil, nil); rec.Code >= http.StatusInternalServerError {
+							t.Errorf("%.150s: got %d with %.300s", target, rec.Code, rec.Body)
+						}
+					}
+					text, err := json.Marshal(map[string]string{"type": "AdminAdd", "assignmentState": "Eligible", "resourceId": id, "roleDefinitionId": id, "subjectId": id, "reason": id})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if rec := w.call(http.MethodPost, named(k, "{base}/roleAssignmentRequests"), http.Header{"Content-Type": {"application/json"}}, text); rec.Code >= http.StatusInternalServerError {
+						t.Errorf("a request with %.50q: got %d with %.300s", id, rec.Code, rec.Body)
+					}
+				}
+			}
+		})
+	}
 }

@@ -153,9 +153,11 @@ type bar struct {
 	began time.Time
 	stage string
 	tenth int
+	// titles is how wide the names of stages are.
+	titles int
 }
 
-func newBar(c *console) *bar { return &bar{console: c, began: c.now()} }
+func newBar(c *console) *bar { return &bar{console: c, began: c.now(), titles: 9} }
 
 const barWidth = 30
 
@@ -173,7 +175,7 @@ func (b *bar) show(p provision.Progress) {
 	switch {
 	case b.live:
 		full := p.Done * barWidth / p.Total
-		fmt.Fprintf(b.err, "\r\x1b[K%-9s %s%s %d of %d %s", p.Stage, good(strings.Repeat("█", full)), faint(strings.Repeat("░", barWidth-full)),
+		fmt.Fprintf(b.err, "\r\x1b[K%-*s %s%s %d of %d %s", b.titles, p.Stage, good(strings.Repeat("█", full)), faint(strings.Repeat("░", barWidth-full)),
 			p.Done, p.Total, faint(passed))
 	case tenth > b.tenth:
 		fmt.Fprintf(b.err, "%s: %d of %d\n", p.Stage, p.Done, p.Total)
@@ -184,7 +186,7 @@ func (b *bar) show(p provision.Progress) {
 // count shows how far something has come whose end is not known.
 func (b *bar) count(p provision.Progress) {
 	if b.live {
-		fmt.Fprintf(b.err, "\r\x1b[K%-9s %d %s", p.Stage, p.Done, faint(length(b.now().Sub(b.began))))
+		fmt.Fprintf(b.err, "\r\x1b[K%-*s %d %s", b.titles, p.Stage, p.Done, faint(length(b.now().Sub(b.began))))
 	} else if b.tenth < 0 {
 		fmt.Fprintf(b.err, "%s\n", p.Stage)
 	}

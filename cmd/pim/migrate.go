@@ -22,17 +22,18 @@ func migrateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate",
 		Short: "Carry who may what from another server to this one, and prove that nothing was lost",
-		Long: `A source is a server that speaks PIM's first, second or third iteration, or a folder with answers that were saved from one.
-The target is the server that you are signed in at, which is named and signed in at as for all other commands. Both are asked
-and written by what they offer to everybody.
+		Long: `A source is a server that speaks PIM's first, second or third iteration, or a folder with answers that were
+saved from one. The target is the server that you are signed in at, which is named and signed in at as for all
+other commands. Both are asked and written by what they offer to everybody.
 
   pim migrate analyse   says what of a source maps, what changes its meaning and what has no counterpart
   pim migrate copy      writes whatever the target lacks; stopped at any point, it goes on when it is started again
-  pim migrate verify    asks both sides who may what, who has what, until when and under which rules, and lists each difference
+  pim migrate verify    asks both sides who may what, who has what, until when and under which rules
   pim migrate code      shows for a call of the older iterations the one to write instead
 
-People, groups and applications have to be at the target before: bring them in by SCIM or Microsoft Graph. They are found there by
-id, by user name or application id, groups by their name; --map names a file that says otherwise.`,
+People, groups and applications have to be at the target before: bring them in by SCIM or Microsoft Graph. They
+are found there by id, by user name or application id, groups by their name; --map names a file that says
+otherwise.`,
 		Example: `pim migrate analyse --from https://pim.old.example --from-token-file old.token
 pim migrate copy    --from https://pim.old.example --from-token-file old.token --server https://pim.example.org
 pim migrate verify  --from https://pim.old.example --from-token-file old.token --server https://pim.example.org`,
@@ -92,9 +93,16 @@ func showing(b *bar) func(migrate.Progress) {
 	return func(p migrate.Progress) { b.show(provision.Progress{Stage: p.Step, Done: p.Done, Total: p.Total}) }
 }
 
+// stepsBar is a bar for the steps of a migration, whose names are longer.
+func stepsBar(out *console) *bar {
+	b := newBar(out)
+	b.titles = len("rules of directory roles")
+	return b
+}
+
 // read reads the source.
 func (g *origin) read(ctx context.Context, out *console) (*migrate.Estate, error) {
-	b := newBar(out)
+	b := stepsBar(out)
 	defer b.end()
 	o, err := g.options(b)
 	if err != nil {
@@ -102,7 +110,7 @@ func (g *origin) read(ctx context.Context, out *console) (*migrate.Estate, error
 	}
 	if !strings.Contains(g.from, "://") {
 		if info, err := os.Stat(g.from); err != nil || !info.IsDir() {
-			return nil, usagef("%s is neither an address nor a folder", g.from)
+			return nil, usagef("--from %s is neither an address nor a folder", g.from)
 		}
 		return migrate.ReadFiles(os.DirFS(g.from), o)
 	}
@@ -214,9 +222,9 @@ func migrateAnalyseCommand() *cobra.Command {
 	var o connection
 	c := o.command(&cobra.Command{
 		Use:   "analyse",
-		Short: "Say what of a source maps, what changes its meaning and what has no counterpart",
-		Long: `Reads the source, writes nothing anywhere and needs no target. The exit code is 7 where something is lost or points nowhere, unless
---accept names its code.`,
+		Short: "Say what of a source maps, changes its meaning or has no counterpart",
+		Long: `Reads the source, writes nothing anywhere and needs no target. The exit code is 7 where something is lost or
+points nowhere, unless --accept names its code.`,
 		Example: "pim migrate analyse --from ./saved --json\npim migrate analyse --from https://pim.old.example --from-token-file old.token --accept AttributeConditionRule",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -252,15 +260,22 @@ func (g *origin) tellAnalysis(out *console, e *migrate.Estate) error {
 		out.table([]string{"", "SAME", "CHANGED", "LOST", "UNRESOLVED"}, rows)
 		out.showNotes(a.Notes)
 	}
-	if left := g.weighty(a.Notes); len(left) > 0 {
-		return differs("%d things are lost or point nowhere", len(left))
+	if left := len(g.weighty(a.Notes)); left > 0 {
+		return &failure{code: exitDiffers, err: fmt.Errorf("%s", lostOrNowhere(left)), hint: acceptHint}
+	}
+	if !out.json {
+		out.printf("%s: nothing is lost, and nothing points nowhere", good("whole"))
 	}
 	return nil
 }
 
-// differs is the failure of a migration that is not whole.
-func differs(format string, args ...any) error {
-	return &failure{code: exitDiffers, err: fmt.Errorf(format, args...), hint: "Those that are known and no reason to fail are named with --accept CODE."}
+const acceptHint = "Name those that are known and no reason to fail with --accept CODE."
+
+func lostOrNowhere(n int) string {
+	if n == 1 {
+		return "one thing is lost or points nowhere"
+	}
+	return fmt.Sprintf("%d things are lost or point nowhere", n)
 }
 
 // pair is the source and the target of a migration.
@@ -330,7 +345,7 @@ func (p *pair) meet(ctx context.Context, out *console) (m met, err error) {
 		return m, p.connection.explained(p.origin.explained(err))
 	}
 	out.note("Reading the target %s", m.server.Origin())
-	b := newBar(out)
+	b := stepsBar(out)
 	defer b.end()
 	o, err := p.origin.options(b)
 	if err != nil {

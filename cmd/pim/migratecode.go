@@ -29,13 +29,13 @@ func migrateCodeCommand() *cobra.Command {
 	c := o.command(&cobra.Command{
 		Use:   "code [METHOD ADDRESS [BODY] | curl …]",
 		Short: "Show for a call of the older iterations the one to write instead",
-		Long: `Shows for calls of privilegedAccess and privilegedRoles the calls of roleManagement, of privileged access for groups and of Azure
-Resource Manager that take their place, with their bodies. A call is named by its method, its address and its body, or by
-a command line of curl behind --; --file reads a log, a file of requests or a script of curl. What only the program knows stands in
-braces, and a note says where it is found.
+		Long: `Shows for calls of privilegedAccess and privilegedRoles the calls of roleManagement, of privileged access for
+groups and of Azure Resource Manager that take their place, with their bodies. A call is named by its method,
+its address and its body, or by a command line of curl behind --; --file reads a log, a file of requests or a
+script of curl. What only the program knows stands in braces, and a note says where it is found.
 
-Ids of the second iteration are PIM's own. --scope names paths of Azure Resource Manager that they may stand for, and --ask asks the server
-that you are signed in at, which must speak the second iteration.
+Ids of the second iteration are PIM's own. --scope names paths of Azure Resource Manager that they may stand
+for, and --ask asks the server that you are signed in at, which must speak the second iteration.
 
 --scan looks through the files of a folder for the older iterations. The exit code is 7 where they are found.`,
 		Example: `pim migrate code GET "/beta/privilegedAccess/aadRoles/roleAssignments?\$filter=subjectId eq 'ID'"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +16,17 @@ func migrateCopyCommand() *cobra.Command {
 	c := p.command(&cobra.Command{
 		Use:   "copy",
 		Short: "Write to the target whatever it lacks of the source",
-		Long: `Reads both sides, and writes to the target what it lacks: the tree of resources, custom roles, rules, who may activate and who has
-what. It can be stopped at any point and started again: what is there is not written twice. What the target has and answers differently
-is told and left as it is, unless --overwrite.
+		Long: `Reads both sides, and writes to the target what it lacks: the tree of resources, custom roles, rules, who may
+activate and who has what. It can be stopped at any point and started again: what is there is not written twice.
+What the target has and answers differently is told and left as it is, unless --overwrite.
 
-What somebody has activated is written as an assignment that ends at the same time; --without-activations leaves it to be activated
-again. Requests that wait for a decision cannot be made for those who asked: they are told. A grant that its own rules would refuse is
-told too; --widen lets the rules allow it for the time of the copy.
+What somebody has activated is written as an assignment that ends at the same time; --without-activations leaves
+it to be activated again. A request that waits for a decision will wait at the target, as made by you, and
+others than you and who asked decide it; your own cannot be carried over by you. A grant that its own rules
+would refuse is told; --widen lets the rules allow it for the time of the copy.
 
-The exit code is 7 where something was refused, differs, is lost or points nowhere, unless --accept names its code.`,
+The exit code is 7 where something was refused, differs, is lost or points nowhere, unless --accept names its
+code.`,
 		Example: "pim migrate copy --from https://pim.old.example --from-token-file old.token --map ids.json",
 		Args:    exactly(),
 	})
@@ -38,11 +41,19 @@ The exit code is 7 where something was refused, differs, is lost or points nowhe
 			return err
 		}
 		out.note("Writing to %s", m.server.Origin())
-		b := newBar(out)
+		b := stepsBar(out)
 		o.Parallel, o.LeaveActivations, o.Progress = p.parallel, p.without, showing(b)
 		report, err := migrate.Copy(c.Context(), m.server, m.source, m.target, m.mapping, o)
 		b.end()
-		if told := p.tellCopy(out, report); err == nil {
+		told := p.tellCopy(out, report)
+		switch {
+		case told == nil && err == nil && !out.json && report.Made() == 0:
+			out.printf("%s: the target has all of it, and nothing was written", good("done"))
+		case told == nil && err == nil && !out.json:
+			out.printf("%s: %d written. Prove it with: pim migrate verify", good("done"), report.Made())
+		case err != nil && !out.json:
+			out.note("Stopped after %d were written. Started again, it goes on.", report.Made())
+		case err == nil:
 			err = told
 		}
 		return p.connection.explained(err)
@@ -91,7 +102,7 @@ func (c *console) showDifferences(list []migrate.Difference) {
 			c.printf("… and %d more; --json writes all", len(list)-i)
 			return
 		}
-		c.printf("%s", d)
+		c.printf("%-8s  %s\n          %s %s\n          %s %s", d.Aspect, d.Question(), faint("source:"), d.Source, faint("target:"), d.Target)
 	}
 }
 
@@ -112,10 +123,25 @@ func (p *pair) tellCopy(out *console, r migrate.Report) error {
 	} else {
 		p.showCopy(out, r)
 	}
-	if left := len(p.weighty(r.Notes)); left+len(r.Refused)+len(r.Differs) > 0 {
-		return differs("%d were refused, %d differ at the target, and %d are lost or point nowhere", len(r.Refused), len(r.Differs), left)
+	return p.whole(r)
+}
+
+// whole is nil where nothing is left to be done about a copy, and else says what.
+func (p *pair) whole(r migrate.Report) error {
+	var left, hints []string
+	if n := len(r.Refused); n > 0 {
+		left = append(left, fmt.Sprintf("%d refused", n))
 	}
-	return nil
+	if n := len(r.Differs); n > 0 {
+		left, hints = append(left, fmt.Sprintf("%d otherwise at the target and left so", n)), append(hints, "Write over what differs with --overwrite.")
+	}
+	if n := len(p.weighty(r.Notes)); n > 0 {
+		left, hints = append(left, lostOrNowhere(n)), append(hints, acceptHint)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &failure{code: exitDiffers, err: fmt.Errorf("the target is not yet as the source: %s", strings.Join(left, ", ")), hint: strings.Join(hints, " ")}
 }
 
 func (p *pair) showCopy(out *console, r migrate.Report) {
@@ -135,14 +161,21 @@ func (p *pair) showCopy(out *console, r migrate.Report) {
 	out.showNotes(r.Notes)
 }
 
+func answersDiffer(n int) string {
+	if n == 1 {
+		return "one answer differs"
+	}
+	return fmt.Sprintf("%d answers differ", n)
+}
+
 func migrateVerifyCommand() *cobra.Command {
 	var p pair
 	c := p.command(&cobra.Command{
 		Use:   "verify",
-		Short: "Ask source and target who may what and list each answer that differs",
-		Long: `Asks both sides, for every principal, role and scope that either of them names: may they activate it, have they it, until when, and
-under which rules? Ends are compared to the second; when something began is no part of the answer. The exit code is 0 where all answers
-are the same, and 7 where some differ.`,
+		Short: "Ask source and target who may what, and list what differs",
+		Long: `Asks both sides, for every principal, role and scope that either of them names: may they activate it, have they
+it, until when, and under which rules? Ends are compared to the second; when something began is no part of the
+answer. The exit code is 0 where all answers are the same, and 7 where some differ.`,
 		Example: "pim migrate verify --from https://pim.old.example --from-token-file old.token --map ids.json --json",
 		Args:    exactly(),
 	})
@@ -162,9 +195,10 @@ are the same, and 7 where some differ.`,
 		case err != nil:
 			return err
 		case len(list) > 0:
-			return &failure{code: exitDiffers, err: fmt.Errorf("%d answers differ", len(list))}
+			return &failure{code: exitDiffers, err: fmt.Errorf("%s", answersDiffer(len(list)))}
 		case !p.json:
-			out.printf("%s: %d grants and %d sets of rules of the source are the same at the target", good("equal"), len(m.source.Grants), len(m.source.Policies))
+			out.printf("%s: %d grants, %d sets of rules and %d open requests of the source are the same at the target", good("equal"),
+				len(m.source.Grants), len(m.source.Policies), len(m.source.Requests))
 		}
 		return nil
 	}

@@ -24,9 +24,9 @@ type Retirement struct {
 	Deprecated, Sunset time.Time
 	// Successor is the address of what to call instead; empty: not told.
 	Successor string
-	// Off says that the operator has switched it off, and ReadOnly that only reading is left.
-	Off, ReadOnly bool
-	// Gone is the refusal of a call that is switched off; required where Off or ReadOnly can be.
+	// Mode is how far the operator has it still served.
+	Mode Mode
+	// Gone is the refusal of a call that is switched off; required where Mode is not On.
 	Gone func(*Request) error
 }
 
@@ -88,7 +88,7 @@ func (f *Frame) retiring(m mounted, call *Request) error {
 			Application: call.Token.ClientID, Principal: call.Caller.Principal, At: f.Now()})
 	}
 	reads := m.route.Method == http.MethodGet || m.route.Method == http.MethodHead
-	if r.Off || r.ReadOnly && !reads {
+	if r.Mode == Off || r.Mode == ReadOnly && !reads {
 		return r.Gone(call)
 	}
 	return nil

@@ -41,13 +41,13 @@ func TestADialectOnItsWayOut(t *testing.T) {
 	}{
 		{"on", "GET", "/x/a", "alice", Retirement{}, http.StatusOK, "GET /x/a"},
 		{"on, writing", "POST", "/x/a", "alice", Retirement{}, http.StatusOK, "POST /x/a"},
-		{"reading alone", "GET", "/x/a", "alice", Retirement{ReadOnly: true}, http.StatusOK, "GET /x/a"},
-		{"reading alone, asked for the head", "HEAD", "/x/a", "alice", Retirement{ReadOnly: true}, http.StatusOK, "GET /x/a"},
-		{"reading alone, writing", "POST", "/x/a", "alice", Retirement{ReadOnly: true}, http.StatusGone, "POST /x/a"},
-		{"off", "GET", "/x/a", "alice", Retirement{Off: true}, http.StatusGone, "GET /x/a"},
-		{"off, without a token", "GET", "/x/a", "", Retirement{Off: true}, http.StatusBadRequest + int(Unauthenticated), ""},
-		{"off, without permission", "DELETE", "/x/a", "alice", Retirement{Off: true}, http.StatusBadRequest + int(MissingPermission), ""},
-		{"nothing there", "GET", "/x/b", "alice", Retirement{Off: true}, http.StatusBadRequest + int(NoSuchAddress), ""},
+		{"reading alone", "GET", "/x/a", "alice", Retirement{Mode: ReadOnly}, http.StatusOK, "GET /x/a"},
+		{"reading alone, asked for the head", "HEAD", "/x/a", "alice", Retirement{Mode: ReadOnly}, http.StatusOK, "GET /x/a"},
+		{"reading alone, writing", "POST", "/x/a", "alice", Retirement{Mode: ReadOnly}, http.StatusGone, "POST /x/a"},
+		{"off", "GET", "/x/a", "alice", Retirement{Mode: Off}, http.StatusGone, "GET /x/a"},
+		{"off, without a token", "GET", "/x/a", "", Retirement{Mode: Off}, http.StatusBadRequest + int(Unauthenticated), ""},
+		{"off, without permission", "DELETE", "/x/a", "alice", Retirement{Mode: Off}, http.StatusBadRequest + int(MissingPermission), ""},
+		{"nothing there", "GET", "/x/b", "alice", Retirement{Mode: Off}, http.StatusBadRequest + int(NoSuchAddress), ""},
 	} {
 		r := c.told
 		r.Dialect, r.Deprecated, r.Sunset, r.Successor = "old", at, end, "https://pim.example.com/new"

@@ -194,27 +194,47 @@ func mine(now time.Time, p pim.Provider, k pim.Kind, holders []string) store.And
 // An application never gives directory roles and memberships in the words of the second iteration, so that these are its to read at
 // most. Refusal: Forbidden, to who does not belong to the tenant.
 func (a *App) MayReach(ctx context.Context, by pim.Caller, at pim.RoleKey) (Reaching, error) {
-	if err := a.counts(ctx, by, at.Tenant); err != nil {
-		return Reaching{}, err
-	}
-	onto, err := a.groupFacts(ctx, at)
+	each, err := a.MayReachEach(ctx, by, []pim.RoleKey{at})
 	if err != nil {
 		return Reaching{}, err
 	}
-	r := Reaching{Active: slices.ContainsFunc(by.Roles, func(h pim.HeldRole) bool { return a.concerns(at, h.Provider, h.Scope) })}
-	if r.Eligible, err = a.eligibleAt(ctx, by, at); err != nil {
-		return Reaching{}, err
+	return each[0], nil
+}
+
+// MayReachEach is MayReach for several places of one provider of a tenant, in their order, with as many questions to the store as for
+// one.
+func (a *App) MayReachEach(ctx context.Context, by pim.Caller, at []pim.RoleKey) ([]Reaching, error) {
+	if len(at) == 0 {
+		return nil, nil
 	}
-	k := pim.Key{Tenant: at.Tenant, Provider: at.Provider, Scope: at.Scope}
-	switch {
-	case administersPlace(by, k, onto):
-		r.Level = AdminReadWrite
-	case pim.MayReadAt(by, k, onto):
-		r.Level = AdminRead
-	case r.Active || r.Eligible:
-		r.Level = UserRead
+	if err := a.counts(ctx, by, at[0].Tenant); err != nil {
+		return nil, err
 	}
-	return r, nil
+	groups, err := a.groupsOfKeys(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	eligible, err := a.eligibleAt(ctx, by, at)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Reaching, len(at))
+	for i, place := range at {
+		r := &out[i]
+		concerns := a.concerning(place)
+		r.Active = slices.ContainsFunc(by.Roles, func(h pim.HeldRole) bool { return concerns(h.Provider, h.Scope) })
+		r.Eligible = slices.ContainsFunc(eligible, func(s pim.Scope) bool { return concerns(place.Provider, s) })
+		k, onto := pim.Key{Tenant: place.Tenant, Provider: place.Provider, Scope: place.Scope}, groups[place.Scope]
+		switch {
+		case administersPlace(by, k, onto):
+			r.Level = AdminReadWrite
+		case pim.MayReadAt(by, k, onto):
+			r.Level = AdminRead
+		case r.Active || r.Eligible:
+			r.Level = UserRead
+		}
+	}
+	return out, nil
 }
 
 // administersPlace says whether the caller may give any role at the place of a key.
@@ -227,44 +247,45 @@ func administersPlace(by pim.Caller, k pim.Key, onto pim.GroupFacts) bool {
 	return !refused || refusal.Code == pim.Constrained
 }
 
-// concerns says whether a row at a scope of a provider is one at a place, or above it.
-func (a *App) concerns(at pim.RoleKey, p pim.Provider, s pim.Scope) bool {
-	if p != at.Provider {
-		return false
+// concerning tells which rows are at a place, or above it, by their provider and scope.
+func (a *App) concerning(at pim.RoleKey) func(pim.Provider, pim.Scope) bool {
+	scopes := []string{string(at.Scope)}
+	if at.Provider == pim.Resource {
+		scopes = a.atOrAbove(at.Tenant, at.Scope)
 	}
-	switch p {
-	case pim.Directory:
-		return true // the place is the tenant, and all scopes are within it
-	case pim.Group:
-		return s == at.Scope
-	case pim.Resource:
-		return s == at.Scope || slices.Contains(a.Index.Above(at.Tenant, at.Scope), s)
+	return func(p pim.Provider, s pim.Scope) bool {
+		// The place of directory roles is the tenant, and all scopes are within it.
+		return p == at.Provider && (p == pim.Directory || slices.Contains(scopes, string(s)))
 	}
-	return false
 }
 
-// eligibleAt says whether the caller, or a group that they are in, is eligible for a role at a place now, or above it.
-func (a *App) eligibleAt(ctx context.Context, by pim.Caller, at pim.RoleKey) (bool, error) {
-	now := a.Time()
-	where := mine(now, at.Provider, pim.Eligibility, a.withGroups(now, at.Tenant, by.Principal))
-	switch at.Provider {
-	case pim.Directory:
-	case pim.Group:
-		where = append(where, store.Is(store.FieldScope, string(at.Scope)))
-	case pim.Resource:
-		where = append(where, store.In{Field: store.FieldScope, Values: a.atOrAbove(at.Tenant, at.Scope)})
+// eligibleAt are the scopes at which the caller, or a group that they are in, is eligible for a role now: of one place those at it or
+// above it, of several all.
+func (a *App) eligibleAt(ctx context.Context, by pim.Caller, at []pim.RoleKey) ([]pim.Scope, error) {
+	now, p := a.Time(), at[0].Provider
+	where := mine(now, p, pim.Eligibility, a.withGroups(now, at[0].Tenant, by.Principal))
+	switch {
+	case len(at) > 1 || p == pim.Directory:
+	case p == pim.Group:
+		where = append(where, store.Is(store.FieldScope, string(at[0].Scope)))
+	case p == pim.Resource:
+		where = append(where, store.In{Field: store.FieldScope, Values: a.atOrAbove(at[0].Tenant, at[0].Scope)})
 	}
-	q := store.Query{Tenant: at.Tenant, Where: where}
+	var scopes []pim.Scope
+	q := store.Query{Tenant: at[0].Tenant, Limit: most, Where: where}
 	for {
 		page, err := a.Store.Schedules(ctx, q)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		if slices.ContainsFunc(page.Rows, func(s pim.Schedule) bool { return s.Holds(now) }) {
-			return true, nil
+		for _, s := range page.Rows {
+			if s.Holds(now) {
+				scopes = append(scopes, s.Key.Scope)
+			}
 		}
 		if q.After = page.Next; len(page.Next) == 0 {
-			return false, nil
+			slices.Sort(scopes)
+			return slices.Compact(scopes), nil
 		}
 	}
 }

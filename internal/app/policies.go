@@ -130,12 +130,12 @@ func (a *App) placesThere(ctx context.Context, keys []pim.RoleKey) error {
 // unreadable are the keys of roles that the caller may not read as one of those who read everybody's rows.
 func (a *App) unreadable(ctx context.Context, by pim.Caller, keys []pim.RoleKey) ([]pim.RoleKey, error) {
 	var out []pim.RoleKey
+	groups, err := a.groupsOfKeys(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range keys {
-		onto, err := a.groupFacts(ctx, k)
-		if err != nil {
-			return nil, err
-		}
-		if !pim.MayReadPolicy(by, k, onto) {
+		if !pim.MayReadPolicy(by, k, groups[k.Scope]) {
 			out = append(out, k)
 		}
 	}

@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -102,6 +103,11 @@ func Claims(contexts ...string) string {
 		list[i] = jsonText(c)
 	}
 	return `{"access_token":{"acrs":{"essential":true, "values":[` + strings.Join(list, ",") + `]}}}`
+}
+
+// EscapedClaims is a claims request as the messages of errors carry it, behind "&claims=".
+func EscapedClaims(contexts ...string) string {
+	return strings.ReplaceAll(url.QueryEscape(Claims(contexts...)), "+", "%20")
 }
 
 func jsonText(s string) string {

@@ -219,7 +219,9 @@ func (a *analysis) requests() {
 	for _, q := range a.e.Requests {
 		item, s := "request "+q.ID, Severity(0)
 		if q.Status != pim.Granted {
-			s = a.changed(item, "CarriedRequest", "it waits for a decision, and will wait at the target as made by whoever carries it over")
+			p := a.e.Principals[q.Principal]
+			s = a.changed(item, "CarriedRequest", fmt.Sprintf("%s, %s %s at %s: it waits for a decision, and will wait at the target as made by whoever carries it over",
+				cmp.Or(p.Account, p.Name, q.Principal), q.Provider, cmp.Or(a.e.Roles[RoleRef{q.Provider, q.Role}].Name, string(q.Role)), q.Scope))
 		}
 		a.item("open requests", s, item)
 	}

@@ -43,7 +43,7 @@ type Difference struct {
 	Principal string
 	// RoleName and Name say the role and the principal in words, where anybody told them.
 	RoleName, Name string
-	// Rule is the rule that differs, of InRules.
+	// Rule is the rule that differs, of InRules: "definition" for what a custom role allows, which no scope is of.
 	Rule string
 	// Source and Target are the answers, for people.
 	Source, Target string
@@ -51,13 +51,24 @@ type Difference struct {
 
 // String is the difference on one line.
 func (d Difference) String() string {
-	what := fmt.Sprintf("%s %s at %s", d.Provider, cmp.Or(d.RoleName, string(d.Role)), d.Scope)
-	if d.Rule != "" {
-		what += ", rule " + d.Rule
-	} else {
-		what = cmp.Or(d.Name, d.Principal) + ", " + what
+	return fmt.Sprintf("%s: %s: the source says %s, the target %s", d.Aspect, d.Question(), d.Source, d.Target)
+}
+
+// Question is what both were asked, in words.
+func (d Difference) Question() string {
+	what := fmt.Sprintf("%s %s", d.Provider, cmp.Or(d.RoleName, string(d.Role)))
+	if d.Scope != "" {
+		what += fmt.Sprintf(" at %s", d.Scope)
 	}
-	return fmt.Sprintf("%s: %s: the source says %s, the target %s", d.Aspect, what, d.Source, d.Target)
+	switch d.Rule {
+	case "":
+		what = cmp.Or(d.Name, d.Principal) + ", " + what
+	case inDefinition:
+		what += ", what it allows"
+	default:
+		what += ", rule " + d.Rule
+	}
+	return what
 }
 
 // cell is one question: may, or has, somebody a role at a scope?
@@ -182,6 +193,7 @@ func Compare(source, target *Estate, m Mapping, o CompareOptions) []Difference {
 	c := comparison{source: source, target: target, m: m, o: o}
 	c.compareHolds()
 	c.compareRules()
+	c.compareRoles()
 	c.compareRequests()
 	slices.SortFunc(c.out, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.Aspect, b.Aspect), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Role, b.Role),
@@ -395,6 +407,9 @@ func (c *comparison) compareRequests() {
 func waiting(n int) string {
 	if n == 0 {
 		return "none waits"
+	}
+	if n == 1 {
+		return "one waits"
 	}
 	return fmt.Sprintf("%d wait", n)
 }

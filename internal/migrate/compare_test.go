@@ -145,6 +145,40 @@ func TestWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestWhatRolesAllow: definitions are held against each other by what they say, however it is written.
+func TestWhatRolesAllow(t *testing.T) {
+	const here, there = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-9999-aaaaaaaaaaaa"
+	arm := func(text string) string { return `{"properties":` + text + `}` }
+	many := `{"rolePermissions":[{"allowedResourceActions":["a/1","a/2","a/3","a/4","a/5","a/6","a/7","a/8","a/9","b/1"]}]}`
+	for _, c := range []struct{ name, source, target, onlySource, onlyTarget string }{
+		{"the same", `{"rolePermissions":[{"allowedResourceActions":["A/b","a/c","a/c"]}]}`, `{"displayName":"Other","isEnabled":true,"rolePermissions":[{"allowedResourceActions":["a/c","a/b"],"condition":null}]}`, "", ""},
+		{"permissions in another order", arm(`{"permissions":[{"actions":["b"]},{"actions":["a"],"notActions":["c"]}]}`), arm(`{"permissions":[{"actions":["a"],"notActions":["c"]},{"actions":["b"]}]}`), "", ""},
+		{"the root by either name", arm(`{"assignableScopes":["/providers/Microsoft.Management/managementGroups/` + here + `"]}`), arm(`{"assignableScopes":["/"]}`), "", ""},
+		{"less", arm(`{"permissions":[{"actions":["a"],"dataActions":["d"]}]}`), arm(`{"permissions":[{"actions":["a"]}]}`), "data d besides", "nothing besides"},
+		{"an exclusion of another permission", arm(`{"permissions":[{"actions":["a","b"],"notActions":["c"]},{"actions":["d"]}]}`), arm(`{"permissions":[{"actions":["a","b"]},{"actions":["d"],"notActions":["c"]}]}`),
+			"not c besides", "permission 2: not c besides"},
+		{"a condition", `{"rolePermissions":[{"allowedResourceActions":["a"],"condition":"$SubjectIsOwner"}]}`, `{"rolePermissions":[{"allowedResourceActions":["a"]}]}`, "under the condition $SubjectIsOwner besides", "nothing besides"},
+		{"switched off", `{"isEnabled":false}`, `{"isEnabled":true}`, "switched off besides", "nothing besides"},
+		{"elsewhere", arm(`{"assignableScopes":["/subscriptions/X"]}`), arm(`{"assignableScopes":["/"]}`), "at /subscriptions/x besides", "at / besides"},
+		{"many", many, `{}`, "a/1, a/2, a/3, a/4, a/5, a/6, a/7, a/8 and 2 more besides", "nothing besides"},
+		{"not told", `{"rolePermissions":[{"allowedResourceActions":["a"]}]}`, "", "", ""},
+		{"no definition", `[]`, `{}`, "a definition that cannot be read", "what it is to be held against"},
+	} {
+		ref := RoleRef{pim.Resource, "r"}
+		role := func(text string) Role {
+			r := Role{RoleRef: ref, Custom: true}
+			if text != "" {
+				r.Definition = []byte(text)
+			}
+			return r
+		}
+		source, target := &Estate{Tenant: here}, &Estate{Tenant: there, Roles: map[RoleRef]Role{ref: role(c.target)}}
+		if a, b := source.differingRole(role(c.source), target, ref); a != c.onlySource || b != c.onlyTarget {
+			t.Errorf("%s: got %q and %q, want %q and %q", c.name, a, b, c.onlySource, c.onlyTarget)
+		}
+	}
+}
+
 func TestWhoIsWho(t *testing.T) {
 	user := func(id, account string) Principal {
 		return Principal{ID: id, Kind: pim.UserPrincipal, Name: "Same Name", Account: account}

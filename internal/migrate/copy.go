@@ -119,6 +119,20 @@ type copying struct {
 type task struct {
 	item string
 	do   func(context.Context) error
+	// after says that the target has something of the kind before, or is given it by then: what it answers of something that is there
+	// is then no word of this.
+	after bool
+	// then is what follows, one after the other.
+	then []task
+}
+
+// all is how many there are.
+func all(tasks []task) int {
+	n := len(tasks)
+	for _, t := range tasks {
+		n += len(t.then)
+	}
+	return n
 }
 
 func (c *copying) note(s Severity, item, code, detail string) {
@@ -133,19 +147,22 @@ func (c *copying) run(ctx context.Context, name string, there int, tasks []task)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c.o.Progress(Progress{name, there, there + len(tasks)})
+	total := there + all(tasks)
+	c.o.Progress(Progress{name, there, total})
 	work := make(chan task)
 	var wait sync.WaitGroup
 	for range min(c.o.Parallel, len(tasks)) {
 		wait.Go(func() {
-			for t := range work {
-				if err := c.settle(&step, t, t.do(ctx)); err != nil {
-					cancel(fmt.Errorf("%s: %w", t.item, err))
-					return
+			for first := range work {
+				for _, t := range append([]task{first}, first.then...) {
+					if err := c.settle(&step, t, t.do(ctx)); err != nil {
+						cancel(fmt.Errorf("%s: %w", t.item, err))
+						return
+					}
+					c.mu.Lock()
+					c.o.Progress(Progress{name, step.There + step.Made + step.Refused, total})
+					c.mu.Unlock()
 				}
-				c.mu.Lock()
-				c.o.Progress(Progress{name, step.There + step.Made + step.Refused, there + len(tasks)})
-				c.mu.Unlock()
 			}
 		})
 	}
@@ -171,8 +188,11 @@ func (c *copying) settle(step *Step, t task, err error) error {
 	switch {
 	case err == nil:
 		step.Made++
-	case refused && alreadyThere(refusal):
+	case refused && alreadyThere(refusal) && !t.after:
 		step.There++
+	case refused && alreadyThere(refusal):
+		step.Refused++
+		c.report.Refused = append(c.report.Refused, Refused{t.item, "OneAtATime", "the target takes one of these at a time: it is to be given when the other is over"})
 	case refused:
 		step.Refused++
 		c.report.Refused = append(c.report.Refused, Refused{t.item, refusal.Code, refusal.Message})
@@ -202,7 +222,7 @@ func (c *copying) scopes() (string, int, []task) {
 	if len(missing) == 0 {
 		return "scopes", there, nil
 	}
-	return "scopes", there, []task{{"the tree of resources", func(ctx context.Context) error { return c.importNodes(ctx, missing) }}}
+	return "scopes", there, []task{{item: "the tree of resources", do: func(ctx context.Context) error { return c.importNodes(ctx, missing) }}}
 }
 
 // roles are the custom roles that the target lacks and the source defines.
@@ -215,10 +235,19 @@ func (c *copying) roles() (string, int, []task) {
 		}
 		to := RoleRef{ref.Provider, c.m.Roles[ref]}
 		if _, ok := c.target.Roles[to]; ok || to.Role == "" {
-			there++
+			source, target := c.source.differingRole(r, c.target, to)
+			switch {
+			case source == target:
+				there++
+			case c.o.Overwrite:
+				tasks = append(tasks, task{item: roleItem(ref, r.Name), do: func(ctx context.Context) error { return c.updateRole(ctx, r, to.Role) }})
+			default:
+				c.report.Differs = append(c.report.Differs, Difference{
+					Aspect: InRules, Provider: ref.Provider, Role: ref.Role, RoleName: r.Name, Rule: inDefinition, Source: source, Target: target})
+			}
 			continue
 		}
-		tasks = append(tasks, task{roleItem(ref, r.Name), func(ctx context.Context) error {
+		tasks = append(tasks, task{item: roleItem(ref, r.Name), do: func(ctx context.Context) error {
 			id, err := c.makeRole(ctx, r)
 			if err == nil {
 				c.mu.Lock()
@@ -252,22 +281,35 @@ func (c *copying) cells(k pim.Kind) (there int, tasks []task) {
 		item := c.item(at)
 		if len(extra) == 0 {
 			c.noteHow(item, made[at])
-			for _, h := range missing {
-				tasks = append(tasks, task{item, func(ctx context.Context) error { return c.give(ctx, to, h, made[at]) }})
-			}
+			tasks = append(tasks, c.gives(item, to, missing, made[at], len(have[to]) > 0))
 			continue
 		}
 		if c.o.Overwrite && len(missing) == 1 && len(extra) == 1 {
-			tasks = append(tasks, task{item, func(ctx context.Context) error { return c.update(ctx, to, missing[0]) }})
+			tasks = append(tasks, task{item: item, do: func(ctx context.Context) error { return c.update(ctx, to, missing[0]) }})
 			continue
 		}
 		c.report.Differs = append(c.report.Differs, Difference{
 			Aspect: aspectOf(k), Provider: at.Provider, Scope: at.Scope, Role: at.Role, Principal: at.principal,
-			RoleName: c.source.Roles[RoleRef{at.Provider, at.Role}].Name, Name: c.source.Principals[at.principal].Name,
+			RoleName: c.source.Roles[RoleRef{at.Provider, at.Role}].Name, Name: cmp.Or(c.source.Principals[at.principal].Account, c.source.Principals[at.principal].Name),
 			Source: tellHolds(list[at]), Target: tellHolds(have[to]),
 		})
 	}
 	return there, tasks
+}
+
+// gives is what writes the holds of a question that the target lacks, of which there are some: what begins first comes first, for a
+// target that takes one at a time. after says that the target has others.
+func (c *copying) gives(item string, to cell, missing []hold, how making, after bool) task {
+	var out []task
+	for _, h := range slices.SortedFunc(slices.Values(missing), func(a, b hold) int { return a.from.Compare(b.from) }) {
+		t := task{item: item, do: func(ctx context.Context) error { return c.give(ctx, to, h, how) }, after: after || len(out) > 0}
+		if t.after {
+			t.item += ", " + h.String()
+		}
+		out = append(out, t)
+	}
+	out[0].then = out[1:]
+	return out[0]
 }
 
 func (c *copying) eligibilities() (string, int, []task) {
@@ -350,7 +392,9 @@ func (c *copying) requests() (string, int, []task) {
 			have[at]--
 			there++
 		default:
-			tasks = append(tasks, task{"request of " + c.item(from), func(ctx context.Context) error { return c.carry(ctx, to, r) }})
+			item := "request of " + c.item(from)
+			c.note(Changed, item, "CarriedRequest", "it waits at the target as made by whoever carried it over")
+			tasks = append(tasks, task{item: item, do: func(ctx context.Context) error { return c.carry(ctx, to, r) }})
 		}
 	}
 	return "requests", there, tasks

@@ -150,7 +150,7 @@ func TestAnOrganisationIsCopied(t *testing.T) {
 	source := sample.Organise(sample.Options{Seed: 1, Created: time.Now()})
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat") // owns the resources; gets the directory too
-	h.give(t, pim.GlobalAdministrator, "pat")
+	h.administers(t, "pat")
 	e := told(source, time.Now().UTC().Truncate(time.Second))
 	target := &migrate.Estate{Tenant: string(h.Tenant.ID), Scopes: []migrate.Scope{{ID: h.Tree[0].ID}}}
 	ctx := t.Context()
@@ -223,13 +223,13 @@ func eligible(o sample.Organisation) int {
 	return n
 }
 
-// give makes somebody hold a directory role.
-func (h *house) give(t *testing.T, r pim.RoleID, key string) {
+// administers makes somebody a global administrator.
+func (h *house) administers(t *testing.T, key string) {
 	t.Helper()
 	by := h.App.Caller(h.Tenant.ID, pim.Caller{Actor: pim.Actor{Principal: h.Administrator, Kind: pim.UserPrincipal}, MFA: true})
 	_, err := h.App.Do(t.Context(), pim.Ask{By: by, Action: pim.AdminAssign, Kind: pim.Assignment, Justification: "to copy",
 		Schedule: schedule.Info{Expiration: schedule.Expiration{Kind: schedule.NoExpiration}},
-		Key:      pim.Key{Tenant: h.Tenant.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: r, Principal: h.People[key]}})
+		Key:      pim.Key{Tenant: h.Tenant.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.GlobalAdministrator, Principal: h.People[key]}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (h *house) give(t *testing.T, r pim.RoleID, key string) {
 func TestWhatRulesWouldRefuse(t *testing.T) {
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat")
-	h.give(t, pim.GlobalAdministrator, "pat")
+	h.administers(t, "pat")
 	ctx := t.Context()
 	at := migrate.Place{Provider: pim.Resource, Scope: h.Tree[0].Scope, Role: catalog.Reader}
 	ana, ben := string(h.People["ana"]), string(h.People["ben"])
@@ -281,5 +281,161 @@ func TestWhatRulesWouldRefuse(t *testing.T) {
 	}
 	if report, left := copied(migrate.CopyOptions{Overwrite: true}); report.Made() != 1 || len(report.Differs)+len(left) > 0 {
 		t.Errorf("another end, to be overwritten: %+v, and %v differ", report, left)
+	}
+}
+
+// approvedBy is the rules of a provider that ask for somebody's approval.
+func approvedBy(p pim.Provider, who string) migrate.Policy {
+	r := map[pim.Provider]policy.Rules{pim.Directory: policy.ForDirectoryRole(), pim.Group: policy.ForGroup(), pim.Resource: policy.ForResource()}[p]
+	r.Approval.Required = true
+	r.Approval.Stages = []policy.Stage{{TimeoutDays: 1, Approvers: []policy.Approver{{Kind: policy.User, ID: who}}}}
+	return migrate.Policy{Rules: r}
+}
+
+// TestWhatWaitsIsCarriedOver carries requests of each provider that wait for an approver or an administrator: once, and what cannot be is
+// told.
+func TestWhatWaitsIsCarriedOver(t *testing.T) {
+	h := newHouse(t, 1, bare)
+	pat := h.as("pat")
+	h.administers(t, "pat")
+	ctx := t.Context()
+	id := func(key string) string { return string(h.People[key]) }
+	hour := schedule.Info{Expiration: schedule.Expiration{Kind: schedule.AfterDuration, Duration: schedule.MustDuration("PT1H")}}
+	month := schedule.Info{Expiration: schedule.Expiration{Kind: schedule.AfterDuration, Duration: schedule.MustDuration("P30D")}}
+	e := &migrate.Estate{Tenant: string(h.Tenant.ID), Principals: map[string]migrate.Principal{}, Policies: map[migrate.Place]migrate.Policy{}, Roles: map[migrate.RoleRef]migrate.Role{}}
+	for _, key := range []string{"ana", "ben", "eve"} {
+		e.Principals[id(key)] = migrate.Principal{ID: id(key), Kind: pim.UserPrincipal}
+	}
+	group := h.Groups["data-stewards"]
+	e.Principals[string(group)] = migrate.Principal{ID: string(group), Kind: pim.GroupPrincipal}
+	for _, at := range []migrate.Place{
+		{Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.ReportsReader}, {Provider: pim.Group, Scope: pim.Scope(group), Role: pim.Member},
+		{Provider: pim.Resource, Scope: h.Tree[0].Scope, Role: catalog.Reader},
+	} {
+		e.Policies[at] = approvedBy(at.Provider, id("eve"))
+		e.Roles[migrate.RoleRef{Provider: at.Provider, Role: at.Role}] = migrate.Role{Name: "A role"}
+		e.Grants = append(e.Grants,
+			migrate.Grant{Place: at, Principal: id("ana"), Kind: pim.Eligibility, End: time.Now().AddDate(0, 0, 60).UTC()},
+			migrate.Grant{Place: at, Principal: id("ben"), Kind: pim.Eligibility, End: time.Now().AddDate(0, 0, 5).UTC()})
+		e.Requests = append(e.Requests,
+			migrate.Request{Place: at, ID: "1", Principal: id("ana"), Kind: pim.Assignment, Action: pim.SelfActivate, Status: pim.PendingApproval, Asked: hour, Reason: "the close", Ticket: pim.Ticket{Number: "4711"}},
+			migrate.Request{Place: at, ID: "2", Principal: id("ben"), Kind: pim.Eligibility, Action: pim.SelfExtend, Status: pim.PendingAdminDecision, Asked: month, Reason: "still here"},
+			migrate.Request{Place: at, ID: "3", Principal: id("eve"), Kind: pim.Assignment, Action: pim.SelfActivate, Status: pim.PendingApproval, Asked: hour, Reason: "who is not eligible"})
+	}
+	copied := func() (migrate.Report, []migrate.Difference) {
+		t.Helper()
+		read := func() (*migrate.Estate, migrate.Mapping) {
+			target, m, err := migrate.ReadTarget(ctx, pat, e, migrate.Overrides{}, migrate.ReadOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return target, m
+		}
+		target, m := read()
+		report, err := migrate.Copy(ctx, pat, e, target, m, migrate.CopyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, m = read()
+		return report, slices.DeleteFunc(migrate.Compare(e, target, m, migrate.CompareOptions{Now: time.Now()}), func(d migrate.Difference) bool {
+			return d.Source == "no" // what the house has by itself
+		})
+	}
+	for n, made := range []int{6, 0} {
+		report, left := copied()
+		if got := step(report, "requests"); got.Made != made || got.There != 6-made || got.Refused != 3 || n > 0 && report.Made() > 0 {
+			t.Errorf("copy %d: %+v", n, report.Steps)
+		}
+		for _, r := range report.Refused {
+			if r.Code != "PolicyFailed" || r.Detail == "" {
+				t.Errorf("copy %d refused %+v, want what cannot be activated", n, r)
+			}
+		}
+		if len(left) != 3 || left[0].Aspect != migrate.InRequests || left[0].Principal != id("eve") {
+			t.Errorf("after copy %d differ %v", n, left)
+		}
+	}
+	e.Requests = slices.DeleteFunc(e.Requests, func(r migrate.Request) bool { return r.ID == "3" })
+	if report, left := copied(); len(report.Refused)+len(left)+report.Made() > 0 {
+		t.Errorf("without what is refused: %+v, and %v differ", report, left)
+	}
+}
+
+// TestSeveralStretches carries one who has a role for some hours and is to have it again: the target takes one assignment at a time, and
+// what it does not take is told until it does.
+func TestSeveralStretches(t *testing.T) {
+	h := newHouse(t, 1, bare)
+	pat := h.as("pat")
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Second)
+	ana := string(h.People["ana"])
+	e := &migrate.Estate{Tenant: string(h.Tenant.ID), Principals: map[string]migrate.Principal{ana: {ID: ana, Kind: pim.UserPrincipal}},
+		Roles: map[migrate.RoleRef]migrate.Role{{Provider: pim.Resource, Role: catalog.Reader}: {Name: "Reader"}}}
+	at := migrate.Place{Provider: pim.Resource, Scope: h.Tree[0].Scope, Role: catalog.Reader}
+	for _, day := range []int{3, 0} {
+		e.Grants = append(e.Grants, migrate.Grant{Place: at, Principal: ana, Kind: pim.Assignment, Start: now.AddDate(0, 0, day), End: now.AddDate(0, 0, day+1)})
+	}
+	for n, made := range []int{1, 0} {
+		target, m, err := migrate.ReadTarget(ctx, pat, e, migrate.Overrides{}, migrate.ReadOptions{Providers: []pim.Provider{pim.Resource}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := migrate.Copy(ctx, pat, e, target, m, migrate.CopyOptions{})
+		if err != nil || report.Made() != made || len(report.Refused) != 1 || report.Refused[0].Code != "OneAtATime" {
+			t.Errorf("copy %d ends with %v: %+v", n, err, report)
+		}
+	}
+}
+
+// TestCustomRolesAreHeldAgainstEachOther: what both sides define and define otherwise is found, told, and written over where that is wanted.
+func TestCustomRolesAreHeldAgainstEachOther(t *testing.T) {
+	h := newHouse(t, 1, bare)
+	pat := h.as("pat")
+	h.administers(t, "pat")
+	ctx := t.Context()
+	resources, directories := migrate.RoleRef{Provider: pim.Resource, Role: "5c3e0000-0000-4000-8000-000000000001"}, migrate.RoleRef{Provider: pim.Directory, Role: "5c3e0000-0000-4000-8000-000000000002"}
+	e := &migrate.Estate{Tenant: string(h.Tenant.ID), Roles: map[migrate.RoleRef]migrate.Role{}}
+	define := func(ref migrate.RoleRef, name, format string, args ...any) {
+		e.Roles[ref] = migrate.Role{RoleRef: ref, Name: name, Custom: true, Definition: fmt.Appendf(nil, format, args...)}
+	}
+	resource := func(actions string) {
+		define(resources, "Vault keeper", `{"properties":{"roleName":"Vault keeper","description":"","assignableScopes":[%q],"permissions":[{"actions":%s,"notActions":["Microsoft.Sql/servers/delete"]}]}}`,
+			h.Tree[0].ID, actions)
+	}
+	directory := func(actions string) {
+		define(directories, "Name keeper", `{"displayName":"Name keeper","isEnabled":true,"rolePermissions":[{"allowedResourceActions":%s}]}`, actions)
+	}
+	resource(`["Microsoft.Sql/servers/read","Microsoft.Sql/servers/write"]`)
+	directory(`["microsoft.directory/users/basic/update"]`)
+	copied := func(o migrate.CopyOptions) (migrate.Report, []migrate.Difference) {
+		t.Helper()
+		target, m, err := migrate.ReadTarget(ctx, pat, e, migrate.Overrides{}, migrate.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := migrate.Copy(ctx, pat, e, target, m, o)
+		if err != nil || len(report.Refused) > 0 {
+			t.Fatalf("%v: %+v", err, report.Refused)
+		}
+		if target, m, err = migrate.ReadTarget(ctx, pat, e, migrate.Overrides{}, migrate.ReadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return report, slices.DeleteFunc(migrate.Compare(e, target, m, migrate.CompareOptions{}), func(d migrate.Difference) bool { return d.Rule == "" })
+	}
+	if report, left := copied(migrate.CopyOptions{}); report.Made() != 2 || len(left) > 0 {
+		t.Errorf("made %d, and %v differ", report.Made(), left)
+	}
+	resource(`["microsoft.sql/servers/WRITE","Microsoft.Sql/servers/read"]`) // the same in other letters and another order
+	if report, left := copied(migrate.CopyOptions{}); report.Made() != 0 || len(report.Differs)+len(left) > 0 {
+		t.Errorf("made %d, and %v differ", report.Made(), left)
+	}
+	resource(`["Microsoft.Sql/servers/read"]`)
+	directory(`["microsoft.directory/users/basic/update","microsoft.directory/groups/basic/update"]`)
+	report, left := copied(migrate.CopyOptions{})
+	if report.Made() != 0 || len(report.Differs) != 2 || len(left) != 2 || left[0].Source != "microsoft.directory/groups/basic/update besides" ||
+		left[1].Target != "microsoft.sql/servers/write besides" || left[1].Source != "nothing besides" {
+		t.Errorf("made %d, told %v, and %v differ", report.Made(), report.Differs, left)
+	}
+	if report, left := copied(migrate.CopyOptions{Overwrite: true}); report.Made() != 2 || len(report.Differs)+len(left) > 0 {
+		t.Errorf("written over: %+v, and %v differ", report, left)
 	}
 }

@@ -64,7 +64,7 @@ func (c *copying) widened() (string, int, []task) {
 		}
 		c.wide[r.at] = r.want
 		if !mine {
-			tasks = append(tasks, task{c.placeItem(r.at) + ", wider", func(ctx context.Context) error { return c.putRules(ctx, r.to, wide) }})
+			tasks = append(tasks, task{item: c.placeItem(r.at) + ", wider", do: func(ctx context.Context) error { return c.putRules(ctx, r.to, wide) }})
 		}
 	}
 	return "rules made wider", len(c.wide) - len(tasks), tasks
@@ -129,7 +129,7 @@ func (c *copying) rules() (string, int, []task) {
 		case len(differing) == 0:
 			there++
 		case r.untouched || c.o.Overwrite || c.o.Widen && r.isWide():
-			tasks = append(tasks, task{c.placeItem(r.at), func(ctx context.Context) error { return c.putRules(ctx, r.to, r.want) }})
+			tasks = append(tasks, task{item: c.placeItem(r.at), do: func(ctx context.Context) error { return c.putRules(ctx, r.to, r.want) }})
 		default:
 			for _, d := range differing {
 				c.report.Differs = append(c.report.Differs, Difference{
@@ -147,7 +147,7 @@ func (c *copying) narrowed() (string, int, []task) {
 	var tasks []task
 	for p := range maps.Keys(c.wide) {
 		to, _ := c.m.place(p) // it was one of the rulings
-		tasks = append(tasks, task{c.placeItem(p), func(ctx context.Context) error { return c.putRules(ctx, to, c.wide[p]) }})
+		tasks = append(tasks, task{item: c.placeItem(p), do: func(ctx context.Context) error { return c.putRules(ctx, to, c.wide[p]) }})
 	}
 	return "rules made narrow again", 0, tasks
 }

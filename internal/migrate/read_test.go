@@ -56,8 +56,15 @@ func TestEveryIterationTellsTheSame(t *testing.T) {
 	if err != nil || !slices.Equal(spoken, []migrate.Iteration{migrate.Third, migrate.Second, migrate.First}) {
 		t.Fatalf("the server speaks %v, %v", spoken, err)
 	}
-	steps := map[string]bool{}
-	third, err := migrate.Read(ctx, pat, migrate.ReadOptions{Progress: func(p migrate.Progress) { steps[p.Step] = true }})
+	var steps []string // each of them is told once, until it is done
+	third, err := migrate.Read(ctx, pat, migrate.ReadOptions{Progress: func(p migrate.Progress) {
+		if len(steps) == 0 || steps[len(steps)-1] != p.Step {
+			if slices.Contains(steps, p.Step) {
+				t.Errorf("step %q is told again after %q", p.Step, steps)
+			}
+			steps = append(steps, p.Step)
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +93,7 @@ func TestEveryIterationTellsTheSame(t *testing.T) {
 			t.Errorf("read %+v, %v", e, err)
 		}
 	})
+	t.Run("what waits is decided elsewhere", func(t *testing.T) { decidedElsewhere(t, h, second) })
 	t.Run("what has no counterpart", func(t *testing.T) { noCounterpart(t, h, pat) })
 }
 
@@ -164,6 +172,54 @@ func sameForPeople(t *testing.T, third, first *migrate.Estate) {
 		if p.Rules.Approval.Required != third.Policies[at].Rules.Approval.Required {
 			t.Errorf("approval of %+v is told as %v", at, p.Rules.Approval.Required)
 		}
+	}
+}
+
+// decidedElsewhere: what waits for an approver at a server that tells it in the second iteration waits at another one, whose people have
+// the same accounts and other ids, and somebody else approves it there.
+func decidedElsewhere(t *testing.T, h *house, e *migrate.Estate) {
+	ctx := t.Context()
+	there := newHouse(t, 2, func(*sample.Organisation) {})
+	pat := there.as("pat")
+	by := migrate.Overrides{Units: map[string]string{}}
+	for name, unit := range h.Units {
+		by.Units[string(unit)] = string(there.Units[name])
+	}
+	copied := func() (migrate.Report, *migrate.Estate) {
+		t.Helper()
+		target, m, err := migrate.ReadTarget(ctx, pat, e, by, migrate.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := migrate.Copy(ctx, pat, e, target, m, migrate.CopyOptions{})
+		if err != nil || len(report.Refused) > 0 {
+			t.Fatalf("the copy ends with %v, and refused %+v", err, report.Refused)
+		}
+		return report, target
+	}
+	report, _ := copied()
+	if got := step(report, "requests"); got.Made != 1 {
+		t.Errorf("%+v, want one made", got)
+	}
+	report, target := copied()
+	if got := step(report, "requests"); got.There != 1 || got.Made != 0 {
+		t.Errorf("again: %+v, want one there", got)
+	}
+	i := slices.IndexFunc(target.Requests, func(r migrate.Request) bool { return r.Status == pim.PendingApproval })
+	if i < 0 || target.Requests[i].Principal != string(there.People["amira"]) || target.Requests[i].By != string(there.People["pat"]) {
+		t.Fatalf("what waits there: %+v", target.Requests)
+	}
+	r := target.Requests[i]
+	key := pim.Key{Tenant: there.Tenant.ID, Provider: r.Provider, Scope: r.Scope, Role: r.Role, Principal: there.People["amira"]}
+	ana := there.App.Caller(there.Tenant.ID, pim.Caller{MFA: true, Actor: pim.Actor{Principal: there.People["ana"], Kind: pim.UserPrincipal}})
+	if _, err := there.App.Do(ctx, pim.Ask{By: ana, Action: pim.Approve, Kind: r.Kind, Key: key, Request: pim.RequestID(r.ID), Justification: "as there"}); err != nil {
+		t.Fatal(err)
+	}
+	read, err := migrate.ReadV3(ctx, pat, migrate.ReadOptions{Providers: []pim.Provider{pim.Directory}})
+	if err != nil || !slices.ContainsFunc(read.Grants, func(g migrate.Grant) bool {
+		return g.Activated && g.Role == r.Role && g.Principal == string(there.People["amira"])
+	}) {
+		t.Errorf("what was approved is not active: %v", err)
 	}
 }
 

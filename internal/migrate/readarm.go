@@ -304,10 +304,15 @@ func (r *reading) armRows(ctx context.Context, subscriptions []string) error {
 
 func (r *reading) armRowsAt(ctx context.Context, scope string) error {
 	root := escaped(scope) + "/providers/Microsoft.Authorization/role"
-	for k, word := range map[pim.Kind]string{pim.Eligibility: "Eligibility", pim.Assignment: "Assignment"} {
+	for _, k := range []pim.Kind{pim.Eligibility, pim.Assignment} {
+		word := map[pim.Kind]string{pim.Eligibility: "Eligibility", pim.Assignment: "Assignment"}[k]
 		var wrong error
-		take := counting(r, rowsStep(pim.Resource, k), func(row armRow) { keep(&wrong, r.armSchedule(k, row)) })
-		if err := pages(ctx, r.o.Resources, arm(root+word+"Schedules", requestsVersion), take); err != nil || wrong != nil {
+		step := ""
+		if scope == "" {
+			step = rowsStep(pim.Resource, k)
+		}
+		take := func(row armRow) { keep(&wrong, r.armSchedule(k, row)) }
+		if err := counted(ctx, r, r.o.Resources, step, arm(root+word+"Schedules", requestsVersion), take); err != nil || wrong != nil {
 			return either(err, wrong)
 		}
 		for word2, status := range openStatuses() {
@@ -325,7 +330,7 @@ func (r *reading) armRowsAt(ctx context.Context, scope string) error {
 type armPolicy struct {
 	Properties struct {
 		Scope, RoleDefinitionID string
-		EffectiveRules          []ruleIn
+		EffectiveRules          []wire.ARMRule
 		Assignment              struct {
 			Policy struct{ LastModifiedDateTime *time.Time }
 		} `json:"policyAssignmentProperties"`

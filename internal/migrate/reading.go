@@ -96,15 +96,19 @@ func (r *reading) tell(p Progress) {
 	r.o.Progress(p)
 }
 
-// counting tells how far a list has come, whose end is not known.
-func counting[T any](r *reading, step string, take func(T)) func(T) {
+// counted reads a list, whose end is not known before, and tells how far it has come. No step: it is a part of one that tells that.
+func counted[T any](ctx context.Context, r *reading, s Server, step, path string, take func(T)) error {
 	n := 0
-	return func(v T) {
+	err := pages(ctx, s, path, func(v T) {
 		take(v)
-		if n++; n%100 == 0 {
+		if n++; step != "" && (n == 1 || n%100 == 0) {
 			r.tell(Progress{Step: step, Done: n})
 		}
+	})
+	if err == nil && step != "" && n > 0 {
+		r.tell(Progress{Step: step, Done: n})
 	}
+	return err
 }
 
 // once says whether a row is met for the first time: what lists of several places show in common counts once.

@@ -23,7 +23,7 @@ func ReadV1(ctx context.Context, s Server, o ReadOptions) (*Estate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pages(ctx, r, v1Root+"privilegedRoleAssignments", counting(r, "assignments", r.v1Row)); err != nil {
+	if err := counted(ctx, r, r, "assignments", v1Root+"privilegedRoleAssignments", r.v1Row); err != nil {
 		return nil, err
 	}
 	if err := r.v1Requests(ctx); err != nil {

@@ -208,12 +208,12 @@ func (r *reading) graphRows(ctx context.Context, p pim.Provider, filter string) 
 	for _, k := range []pim.Kind{pim.Eligibility, pim.Assignment} {
 		root := graphSides(p)[k]
 		var wrong error
-		take := counting(r, rowsStep(p, k), func(g graphGrant) { keep(&wrong, r.graphSchedule(k, g)) })
-		pairs := []string{"$expand", "principal"}
+		take := func(g graphGrant) { keep(&wrong, r.graphSchedule(k, g)) }
+		pairs, step := []string{"$expand", "principal"}, rowsStep(p, k)
 		if filter != "" {
-			pairs = append(pairs, "$filter", filter)
+			pairs, step = append(pairs, "$filter", filter), ""
 		}
-		if err := pages(ctx, r, asked(root+"s", pairs...), take); err != nil || wrong != nil {
+		if err := counted(ctx, r, r, step, asked(root+"s", pairs...), take); err != nil || wrong != nil {
 			return either(err, wrong)
 		}
 		for word, status := range openStatuses() {
@@ -260,7 +260,7 @@ func (r *reading) graphDirectory(ctx context.Context) error {
 	if err := r.graphRows(ctx, pim.Directory, ""); err != nil {
 		return err
 	}
-	return r.graphRules(ctx, pim.Directory, "scopeId eq '/' and scopeType eq 'DirectoryRole'")
+	return r.graphRules(ctx, pim.Directory, "rules of directory roles", "scopeId eq '/' and scopeType eq 'DirectoryRole'")
 }
 
 // definition is a role definition of Microsoft Graph, with its body as it came.
@@ -288,13 +288,13 @@ type policyRow struct {
 	ScopeID, RoleDefinitionID string
 	Policy                    struct {
 		LastModifiedDateTime *time.Time
-		Rules                []ruleIn
+		Rules                []wire.ARMRule
 	}
 }
 
 // graphRules reads the rules of the roles that a filter leaves.
-func (r *reading) graphRules(ctx context.Context, p pim.Provider, filter string) error {
-	return pages(ctx, r, asked(graphPolicies, "$filter", filter, "$expand", "policy($expand=rules)"), func(row policyRow) {
+func (r *reading) graphRules(ctx context.Context, p pim.Provider, step, filter string) error {
+	return counted(ctx, r, r, step, asked(graphPolicies, "$filter", filter, "$expand", "policy($expand=rules)"), func(row policyRow) {
 		at := Place{p, directoryScope(row.ScopeID), pim.RoleID(strings.ToLower(row.RoleDefinitionID))}
 		if p == pim.Group {
 			at.Scope = pim.Scope(strings.ToLower(row.ScopeID))
@@ -333,7 +333,7 @@ func (r *reading) graphGroups(ctx context.Context) error {
 	}
 	return r.each(ctx, "rules of groups", len(groups), func(ctx context.Context, i int) error {
 		id := strings.ToLower(groups[i].ID)
-		err := r.graphRules(ctx, pim.Group, "scopeId eq "+quoted(id)+" and scopeType eq 'Group'")
+		err := r.graphRules(ctx, pim.Group, "", "scopeId eq "+quoted(id)+" and scopeType eq 'Group'")
 		if status := statusOf(err); !used[id] && (status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusForbidden) {
 			return nil // a group of which the server knows no rules, and nobody has anything there
 		}
@@ -342,10 +342,10 @@ func (r *reading) graphGroups(ctx context.Context) error {
 }
 
 // rules takes the rules of a role at a place. What is not told is as it is where nobody has changed anything.
-func (r *reading) rules(at Place, list []ruleIn, unchanged bool) {
+func (r *reading) rules(at Place, list []wire.ARMRule, unchanged bool) {
 	out := (&Estate{}).policyAt(at)
 	for _, in := range list {
-		if err := in.apply(at.Provider, &out); err != nil {
+		if err := applyRule(at.Provider, in, &out); err != nil {
 			r.note(Lost, fmt.Sprintf("%s: %.100s", settingsItem(at), in.ID), "Rule", "%v", err)
 		}
 	}
@@ -355,54 +355,13 @@ func (r *reading) rules(at Place, list []ruleIn, unchanged bool) {
 	}
 }
 
-// ruleIn is one rule as servers send it.
-type ruleIn struct {
-	wire.Rule
-	Exceptions []wire.Approver  `json:"exceptionMembers"`
-	PIMOnly    *pimOnlySettings `json:"pimOnlyModeSettings"`
-}
-
-func (in ruleIn) apply(p pim.Provider, to *policy.Rules) error {
-	if newest := policy.PIMOnlyModeRule(); strings.EqualFold(in.ID, newest.Name) {
-		return in.PIMOnly.apply(&to.PIMOnly)
-	}
+// applyRule changes one rule of a policy by what a server says of it, in the words of its provider.
+func applyRule(p pim.Provider, in wire.ARMRule, to *policy.Rules) error {
 	in.ODataType, in.RuleType = "", "" // the id says which it is
-	w := wordsFor(p)
-	if err := in.Apply(w, to); err != nil || len(in.Exceptions) == 0 {
-		return err
+	if p == pim.Resource {
+		return in.Apply(to)
 	}
-	rule, _ := wire.FindRule(in.ID) // Apply has found it
-	if rule.Kind != policy.ExpirationRule {
-		return nil
-	}
-	members, err := wire.ToApprovers(w, rule.Name, in.Exceptions)
-	to.SetOf(rule).Expiration.Exceptions = members
-	return err
-}
-
-func (in *pimOnlySettings) apply(p *policy.PIMOnly) error {
-	if in == nil {
-		return nil
-	}
-	modes := map[string]policy.PIMOnlyMode{"disabled": policy.PIMOnlyDisabled, "enabled": policy.PIMOnlyEnabled, "reportonly": policy.PIMOnlyReportOnly}
-	mode, ok := modes[strings.ToLower(in.Mode)]
-	if !ok && in.Mode != "" {
-		return fmt.Errorf("its mode %.100q is not known", in.Mode)
-	}
-	p.Mode = mode
-	kinds := map[string]policy.ExcludedKind{"user": policy.ExcludedUser, "group": policy.ExcludedGroup, "serviceprincipal": policy.ExcludedApplication}
-	for _, e := range in.Excludes {
-		kind, ok := kinds[strings.ToLower(e.Type)]
-		if !ok {
-			return fmt.Errorf("it excludes a %.100q, which is not known", e.Type)
-		}
-		p.Excluded = append(p.Excluded, policy.Excluded{Kind: kind, ID: strings.ToLower(e.ID), Name: e.DisplayName})
-	}
-	for _, word := range in.Types {
-		p.ToApplications = p.ToApplications || strings.EqualFold(word, "ServicePrincipalsAsTarget")
-		p.ByApplications = p.ByApplications || strings.EqualFold(word, "ServicePrincipalsAsRequestor")
-	}
-	return nil
+	return in.Rule.Apply(wire.GraphRules{}, to)
 }
 
 // names looks up those of whom an id alone is known, or no account.

@@ -213,9 +213,20 @@ func (c *copying) makeRole(ctx context.Context, r Role) (pim.RoleID, error) {
 	if r.Provider == pim.Resource {
 		return r.Role, c.makeResourceRole(ctx, r)
 	}
+	in, err := r.directoryBody()
+	if err != nil {
+		return "", err
+	}
+	var made struct{ ID string }
+	err = c.server.Call(ctx, http.MethodPost, "/v1.0/roleManagement/directory/roleDefinitions", in, &made)
+	return pim.RoleID(strings.ToLower(made.ID)), err
+}
+
+// directoryBody is what a custom directory role is written with.
+func (r Role) directoryBody() (map[string]any, error) {
 	var in map[string]json.RawMessage
 	if err := json.Unmarshal(r.Definition, &in); err != nil {
-		return "", fmt.Errorf("read its definition: %w", err)
+		return nil, fmt.Errorf("read its definition: %w", err)
 	}
 	out := map[string]any{"isEnabled": true}
 	for _, name := range []string{"displayName", "description", "isEnabled", "rolePermissions", "version"} {
@@ -223,9 +234,7 @@ func (c *copying) makeRole(ctx context.Context, r Role) (pim.RoleID, error) {
 			out[name] = v
 		}
 	}
-	var made struct{ ID string }
-	err := c.server.Call(ctx, http.MethodPost, "/v1.0/roleManagement/directory/roleDefinitions", out, &made)
-	return pim.RoleID(strings.ToLower(made.ID)), err
+	return out, nil
 }
 
 func (c *copying) makeResourceRole(ctx context.Context, r Role) error {
@@ -241,7 +250,7 @@ func (c *copying) makeResourceRole(ctx context.Context, r Role) error {
 	}
 	p := in.Properties
 	for i, s := range p.AssignableScopes {
-		p.AssignableScopes[i] = c.moved(s)
+		p.AssignableScopes[i] = c.source.moved(s)
 	}
 	if len(p.AssignableScopes) == 0 {
 		return &client.Error{Status: http.StatusBadRequest, Code: "RoleNotDefined", Message: "the source does not tell where the role may be given"}
@@ -252,15 +261,15 @@ func (c *copying) makeResourceRole(ctx context.Context, r Role) error {
 
 const managementGroups = "/providers/microsoft.management/managementgroups/"
 
-// isRoot says whether a path is the root of the source's tree, which also goes by the name of its tenant.
-func (c *copying) isRoot(path string) bool {
+// isRoot says whether a path is the root of the estate's tree, which also goes by the name of its tenant.
+func (e *Estate) isRoot(path string) bool {
 	path = strings.ToLower(strings.TrimSuffix(path, "/"))
-	return path == "" || c.source.Tenant != "" && path == managementGroups+strings.ToLower(c.source.Tenant)
+	return path == "" || e.Tenant != "" && path == managementGroups+strings.ToLower(e.Tenant)
 }
 
-// moved is a path of the source's tree in that of the target: only the root may have another name.
-func (c *copying) moved(path string) string {
-	if c.isRoot(path) {
+// moved is a path of the estate's tree in that of any other: only the root may have another name.
+func (e *Estate) moved(path string) string {
+	if e.isRoot(path) {
 		return "/"
 	}
 	return path
@@ -268,14 +277,14 @@ func (c *copying) moved(path string) string {
 
 // node is a scope as an import of the tree takes it; false: it is the root, which every tree has.
 func (c *copying) node(s Scope) (any, bool) {
-	if c.isRoot(s.ID) {
+	if c.source.isRoot(s.ID) {
 		return nil, false
 	}
 	id := strings.ToLower(s.ID)
 	out := map[string]string{"id": s.ID}
 	if strings.Count(id, "/") == 2 || strings.HasPrefix(id, managementGroups) { // a subscription or a management group
 		out["displayName"] = s.Name
-		if !c.isRoot(s.Parent) {
+		if !c.source.isRoot(s.Parent) {
 			out["parent"] = s.Parent
 		}
 	}

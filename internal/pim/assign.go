@@ -278,7 +278,7 @@ func (d *decision) remove() error {
 
 // ranLongEnough is the five-minute rule: what has started runs that long before anybody may end it.
 func (d *decision) ranLongEnough(s Schedule) error {
-	if run, ok := s.Window.At(d.now); ok && d.now.Sub(run.Start) < policy.MinimumDuration {
+	if s.EndsSoonest(d.now).After(d.now) {
 		return refuse(TooShort, "", "an active assignment runs for at least five minutes")
 	}
 	return nil

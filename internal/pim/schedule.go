@@ -3,6 +3,7 @@ package pim
 import (
 	"time"
 
+	"portcullis/internal/policy"
 	"portcullis/internal/schedule"
 )
 
@@ -111,6 +112,16 @@ func (s Schedule) Live(now time.Time) bool {
 // Holds says whether the schedule holds at an instant, by itself. What it rests on is asked of the access index.
 func (s Schedule) Holds(now time.Time) bool {
 	return s.Ending == NotEnded && s.Window.Contains(now)
+}
+
+// EndsSoonest is the first instant at which somebody may end what holds at an instant: what has started runs for
+// policy.MinimumDuration at least. Zero: nothing runs then.
+func (s Schedule) EndsSoonest(now time.Time) time.Time {
+	run, ok := s.Window.At(now)
+	if !ok {
+		return time.Time{}
+	}
+	return run.Start.Add(policy.MinimumDuration)
 }
 
 // End is the last instant of the whole span: the earlier of the window's end and the actual end. Zero: none.

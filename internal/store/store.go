@@ -188,6 +188,8 @@ type Lists interface {
 	Events(context.Context, Query) (Page[pim.Event], error)
 	// Policies returns the stored policies; roles that nobody edited have none.
 	Policies(context.Context, pim.TenantID, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
+	// PoliciesAt returns the stored policies of all roles of a provider at one scope, of a key without a role.
+	PoliciesAt(context.Context, pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
 	// Live streams every schedule of every tenant that holds at now or later, and every link between groups and their
 	// members, to fill the access index. It stops at the first error of yield.
 	Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error

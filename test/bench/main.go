@@ -163,7 +163,7 @@ func (b *bench) all(ctx context.Context) (err error) {
 
 // onPostgres measures the rows that stand on PostgreSQL.
 func (b *bench) onPostgres(ctx context.Context) (err error) {
-	if !b.wanted("2a", "2b", "2c", "2e", "3a", "3b", "3c", "3d", "4a", "4b", "4b+", "4c", "4d") {
+	if !b.wanted("2a", "2b", "2c", "2e", "3a", "3b", "3c", "3d", "4a", "4b", "4b+", "4c", "4d", "5va", "5vb", "5vc") {
 		return nil
 	}
 	if err := b.startPostgres(ctx); err != nil {
@@ -188,7 +188,7 @@ func (b *bench) onPostgres(ctx context.Context) (err error) {
 		{[]string{"3c"}, b.drain},
 		{[]string{"3d"}, b.idle},
 		{[]string{"4a", "4b", "4b+"}, b.lists},
-		{[]string{"4c", "4d"}, b.ofResources},
+		{[]string{"4c", "4d", "5va", "5vb", "5vc"}, b.ofResources},
 	} {
 		if !b.wanted(part.rows...) {
 			continue

@@ -145,7 +145,7 @@ func (s site) held(i int, now time.Time) pim.Schedule {
 			Principal: pim.PrincipalID(who)}}
 }
 
-// ofResources measures rows 4c and 4d.
+// ofResources measures rows 4c, 4d and 5va to 5vc.
 func (b *bench) ofResources(ctx context.Context, base *base) error {
 	if err := b.copyOf(ctx, baseDatabase, resourceDatabase); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (b *bench) resourceTurns(ctx context.Context, server *process, s site) erro
 	b.note("4c, 4d: a tree of %d scopes with %d assignments, 1 in 100 by a group; one client on either side, one call after the other. The bare SQL"+
 		" reads the same rows with the nodes, people and groups that an answer names, scanned into variables, through pgx.", len(s.nodes), s.assignments)
 	t := resourceLists{reader{bench: b, client: c, conn: conn, server: server}, s}
-	return errors.Join(t.asTarget(ctx), t.atScope(ctx))
+	return errors.Join(t.asTarget(ctx), t.atScope(ctx), t.older(ctx))
 }
 
 // resourceLists ask both sides the same.

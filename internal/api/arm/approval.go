@@ -39,16 +39,11 @@ func approvalRoutes() []route {
 func approvalID(r pim.Request) string { return idIn("", approvals, string(r.ID)) }
 
 // approved says whether somebody has to approve a request.
-func approved(r pim.Request) bool { return r.Approval != nil || administrators(r) }
-
-// administrators says whether it is for administrators to answer a request.
-func administrators(r pim.Request) bool {
-	return r.Action == pim.SelfExtend || r.Action == pim.SelfRenew
-}
+func approved(r pim.Request) bool { return r.Approval != nil || wire.ForAdministrators(r.Action) }
 
 // stepsOf are the stages of the approval of a request; mine says that the caller can answer what is open.
 func stepsOf(r pim.Request, mine bool) []wire.Step {
-	if !administrators(r) {
+	if !wire.ForAdministrators(r.Action) {
 		return wire.StepsOf(r, mine)
 	}
 	s := pim.Stage{ID: pim.StageID(r.ID), Status: pim.Completed}
@@ -64,7 +59,7 @@ func stepsOf(r pim.Request, mine bool) []wire.Step {
 // resultOf is how a stage was answered.
 func resultOf(r pim.Request, s wire.Step) string {
 	const approve, deny, open = "Approve", "Deny", "NotReviewed"
-	if !administrators(r) {
+	if !wire.ForAdministrators(r.Action) {
 		return s.Result(approve, deny, open)
 	}
 	switch r.Status { //nolint:exhaustive // the others were not answered
@@ -221,7 +216,7 @@ func absentApproval() *problem {
 }
 
 func approvalProblem(err error) error {
-	if has(err, pim.UnknownRequest) {
+	if wire.Refused(err, pim.UnknownRequest) {
 		return absentApproval()
 	}
 	return err
@@ -279,7 +274,7 @@ func (c *call) decide() (string, error) {
 		return "", err
 	}
 	ask := pim.Ask{By: c.Caller, Action: action, Kind: row.Kind, Key: row.Key, Request: row.ID, Stage: step.Stage.ID, Justification: in.Justification}
-	if administrators(row.Request) {
+	if wire.ForAdministrators(row.Action) {
 		if ask, err = administrate(ask, row, step); err != nil {
 			return "", err
 		}

@@ -156,7 +156,7 @@ func getDenyAssignment(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	d, err := c.app.Denial(c.Context(), c.Caller, c.Tenant, n.Scope, c.id("name"))
-	if has(err, pim.UnknownGrant) {
+	if wire.Refused(err, pim.UnknownGrant) {
 		return api.Answer{}, &problem{Status: http.StatusNotFound, Code: "DenyAssignmentNotFound",
 			Message: "The deny assignment '" + printable(c.id("name")) + "' is not found."}
 	}
@@ -247,7 +247,7 @@ func deleteDenyAssignment(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	d, err := c.app.DeleteDenial(c.Context(), c.Caller, c.Tenant, n.Scope, c.id("name"))
-	if has(err, pim.UnknownGrant) {
+	if wire.Refused(err, pim.UnknownGrant) {
 		return api.Answer{Status: http.StatusNoContent}, nil
 	}
 	if err != nil {

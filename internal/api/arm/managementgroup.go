@@ -422,7 +422,7 @@ func unplaceSubscription(c *call) (api.Answer, error) {
 	}
 	found, err := c.app.Node(c.Context(), c.Caller, c.Tenant, n.Scope)
 	switch {
-	case has(err, pim.UnknownScope) || err == nil && found.Parent != group.Scope:
+	case wire.Refused(err, pim.UnknownScope) || err == nil && found.Parent != group.Scope:
 		return api.Answer{Status: http.StatusNoContent}, nil
 	case err != nil:
 		return api.Answer{}, c.treeProblem(n, err)

@@ -209,7 +209,7 @@ func (c *call) namedPolicies(n resource.Node, ids []string) ([]pim.RoleKey, erro
 		}
 		_, err := c.app.ResourceRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(role))
 		switch {
-		case has(err, pim.UnknownRole):
+		case wire.Refused(err, pim.UnknownRole):
 		case err != nil:
 			return nil, err
 		case !slices.Contains(keys, c.roleKey(n.Scope, role)):
@@ -275,13 +275,13 @@ func getPolicy(c *call) (api.Answer, error) {
 
 // policyIn is a policy as callers send it. Only its rules can be changed.
 type policyIn struct {
-	Rules wire.Rules[ruleIn] `json:"rules"`
+	Rules wire.Rules[wire.ARMRule] `json:"rules"`
 }
 
 // apply changes the rules that are named; the others stay.
 func (in policyIn) apply(r *policy.Rules) error {
 	for _, rule := range in.Rules {
-		if err := rule.apply(r); err != nil {
+		if err := rule.Apply(r); err != nil {
 			return err
 		}
 	}

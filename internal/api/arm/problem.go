@@ -3,7 +3,6 @@ package arm
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
-	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -105,13 +102,12 @@ func fromRefusal(r *api.Request, refusal *pim.Refusal) *problem {
 	p := &problem{Status: t.status, Code: t.code, Message: t.message, Header: http.Header{}}
 	switch code := refusal.Code; {
 	case code == pim.PolicyFailed:
-		rules, stepUp := failedRules(refusal.Failures)
-		p.Message += string(wire.MustJSON(rules))
-		if stepUp {
+		p.Message += string(wire.MustJSON(wire.FailedRules(refusal.Failures)))
+		if wire.Failed(refusal.Failures, pim.MFARule) {
 			p.Header.Set("WWW-Authenticate", auth.StepUp(r.FreshMFA).String())
 		}
 	case code == pim.ContextMissing:
-		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(refusal.Context)), "+", "%20")
+		p.Message += auth.EscapedClaims(refusal.Context)
 		p.Header.Set("WWW-Authenticate", auth.StepUp(r.FreshMFA, refusal.Context).String())
 	case t.status == http.StatusForbidden:
 		p.Message = unauthorized(r, t.message, actionOf(r, refusal), scopeOf(r))
@@ -121,16 +117,6 @@ func fromRefusal(r *api.Request, refusal *pim.Refusal) *problem {
 		p.Message += " " + sentence(refusal.Field, refusal.Detail)
 	}
 	return p
-}
-
-// failedRules are the names of the rules that failed, which clients search the message for, and whether a second factor would do.
-func failedRules(list []pim.Failure) (names []pim.PolicyRule, stepUp bool) {
-	names = []pim.PolicyRule{}
-	for _, f := range list {
-		names = append(names, f.Rule)
-		stepUp = stepUp || f.Rule == pim.MFARule
-	}
-	return names, stepUp
 }
 
 // unauthorized is the message of AuthorizationFailed, which clients take apart. It is the same whether or not the scope is there.
@@ -207,12 +193,6 @@ func (s *Surface) problemOf(r *api.Request, err error) *problem {
 	}
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
 		return fromRefusal(r, refusal)
-	}
-	if e, ok := errors.AsType[*policy.Error](err); ok {
-		return fromRefusal(r, &pim.Refusal{Code: pim.InvalidPolicy, Field: e.Rule, Detail: e.Detail})
-	}
-	if e, ok := errors.AsType[*schedule.Error](err); ok {
-		return fromRefusal(r, &pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail})
 	}
 	if e, ok := errors.AsType[*odata.Error](err); ok {
 		return invalidFilter(e)
@@ -314,14 +294,3 @@ func addHeaders(r *api.Request, a *api.Answer) {
 
 // refusalOf is the refusal of the rules that an error is, if it is one.
 func refusalOf(err error) (*pim.Refusal, bool) { return errors.AsType[*pim.Refusal](err) }
-
-// has says whether an error is a refusal with one of the codes.
-func has(err error, codes ...pim.Code) bool {
-	r, ok := refusalOf(err)
-	for _, c := range codes {
-		if ok && r.Code == c {
-			return true
-		}
-	}
-	return false
-}

@@ -14,8 +14,6 @@ import (
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
 	"portcullis/internal/pim/pimtest"
-	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -60,8 +58,7 @@ func TestProblems(t *testing.T) {
 		{"a name that is taken", &pim.Refusal{Code: pim.RequestExists}, 409, "RoleAssignmentRequestExists", "A role assignment request with Id: n already exists"},
 		{"wrapped", fmt.Errorf("while: %w", &pim.Refusal{Code: pim.InvalidSchedule, Field: "expiration.end", Detail: "is over"}), 400,
 			"InvalidRoleAssignmentRequestSchedule", "scheduleInfo.expiration.endDateTime: is over"},
-		{"a bad policy", &policy.Error{Rule: "R", Detail: "d"}, 400, "InvalidPolicy", "The policy is invalid."},
-		{"a bad schedule", &schedule.Error{Field: "start", Detail: "d"}, 400, "InvalidRoleAssignmentRequestSchedule", "scheduleInfo.startDateTime: d"},
+		{"a bad policy", &pim.Refusal{Code: pim.InvalidPolicy, Field: "R", Detail: "d"}, 400, "InvalidPolicy", "The policy is invalid."},
 		{"not there", store.ErrNotFound, 404, "ResourceNotFound", ""},
 		{"there already", store.ErrConflict, 409, "Conflict", ""},
 		{"no cursor of the list", store.ErrCursor, 400, "InvalidSkipToken", ""},

@@ -97,7 +97,7 @@ func (c *call) linked(ask pim.Ask, text string) (pim.ScheduleID, error) {
 
 // requestStatus is a state in the dialect's words (reference arm-pim §7 and §18, points 1 and 3).
 func requestStatus(a pim.Action, s pim.Status) string {
-	asked := a == pim.SelfExtend || a == pim.SelfRenew
+	asked := wire.ForAdministrators(a)
 	switch s {
 	case pim.PendingApproval:
 		return "PendingApproval"
@@ -366,7 +366,7 @@ func (s side) do(c *call, as pim.Ask, read func(any) error) (pim.Outcome, error)
 	}
 	ask.Request, ask.ValidationOnly = as.Request, as.ValidationOnly
 	out, err := c.app.Do(c.Context(), ask)
-	if has(err, pim.Constrained) { // which is told of requests as a rule that failed, not as a right that is missing (§6)
+	if wire.Refused(err, pim.Constrained) { // which is told of requests as a rule that failed, not as a right that is missing (§6)
 		refusal, _ := refusalOf(err)
 		p := fromRefusal(c.Request, refusal)
 		p.Status = http.StatusBadRequest

@@ -380,7 +380,7 @@ func deleteResource(c *call) (api.Answer, error) {
 // deleteNode deletes a node: 200, or, where there is none, the status that is told.
 func (c *call) deleteNode(n resource.Node, otherwise int) (api.Answer, error) {
 	err := c.app.DeleteNode(c.Context(), c.Caller, c.Tenant, n.Scope)
-	if has(err, pim.UnknownScope) && otherwise == http.StatusNoContent {
+	if wire.Refused(err, pim.UnknownScope) && otherwise == http.StatusNoContent {
 		return api.Answer{Status: otherwise}, nil
 	}
 	if err != nil {

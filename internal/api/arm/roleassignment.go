@@ -120,7 +120,7 @@ func (c *call) findRoleAssignment() (pim.Schedule, error) {
 
 func getRoleAssignment(c *call) (api.Answer, error) {
 	s, err := c.findRoleAssignment()
-	if has(err, pim.UnknownGrant) {
+	if wire.Refused(err, pim.UnknownGrant) {
 		return api.Answer{}, &problem{Status: http.StatusNotFound, Code: "RoleAssignmentNotFound",
 			Message: "The role assignment '" + printable(c.id("name")) + "' is not found."}
 	}
@@ -199,9 +199,9 @@ func (c *call) roleAssignmentProblem(err error) error {
 		return &problem{Status: status, Code: code, Message: message}
 	}
 	switch {
-	case has(err, pim.AlreadyThere):
+	case wire.Refused(err, pim.AlreadyThere):
 		return bad(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists.")
-	case has(err, pim.UnknownPrincipal):
+	case wire.Refused(err, pim.UnknownPrincipal):
 		return bad(http.StatusBadRequest, "PrincipalNotFound", "The principal does not exist in the directory.")
 	}
 	n, _ := c.place() // which was read before
@@ -214,7 +214,7 @@ func deleteRoleAssignment(c *call) (api.Answer, error) {
 		_, err = c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.RemoveOutside, Kind: pim.Assignment, Key: s.Key, Target: s.ID})
 	}
 	switch {
-	case has(err, pim.UnknownGrant, pim.NotThere):
+	case wire.Refused(err, pim.UnknownGrant, pim.NotThere):
 		return api.Answer{Status: http.StatusNoContent}, nil
 	case err != nil:
 		return api.Answer{}, err
@@ -238,7 +238,7 @@ func validateRoleAssignment(c *call) (api.Answer, error) {
 		return c.json(http.StatusOK, o.End()), nil
 	}
 	p := c.problemOf(c.Request, err)
-	if p.Status != http.StatusBadRequest && p.Status != http.StatusConflict && !has(err, pim.UnknownRole) {
+	if p.Status != http.StatusBadRequest && p.Status != http.StatusConflict && !wire.Refused(err, pim.UnknownRole) {
 		return api.Answer{}, err
 	}
 	e := wire.New(o.B, nil)

@@ -161,7 +161,7 @@ func deleteRoleDefinition(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	r, err := c.app.DeleteResourceRole(c.Context(), c.Caller, c.Tenant, pim.RoleID(c.id("name")))
-	if has(err, pim.UnknownRole) {
+	if wire.Refused(err, pim.UnknownRole) {
 		return api.Answer{Status: http.StatusNoContent}, nil
 	}
 	if err != nil {

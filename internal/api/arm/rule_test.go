@@ -21,7 +21,7 @@ func TestRulesAreComplete(t *testing.T) {
 		if !ok || seen[name] {
 			t.Errorf("%s: known %t, seen before %t", name, ok, seen[name])
 		}
-		if (ruleWords{}).RuleType(rule.Kind) == rulePrefix+"Rule" {
+		if (wire.ARMRules{}).RuleType(rule.Kind) == (wire.ARMRules{}).RuleType(0) {
 			t.Errorf("%s has no type", name)
 		}
 		seen[name] = true

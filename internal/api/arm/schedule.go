@@ -150,7 +150,7 @@ func (g grants) get(c *call) (api.Answer, error) {
 		return api.Answer{}, err
 	}
 	row, err := c.app.ResourceGrant(c.Context(), c.Caller, c.Tenant, g.kind, g.holding, n.Scope, pim.ScheduleID(c.id("name")))
-	if has(err, pim.UnknownGrant) {
+	if wire.Refused(err, pim.UnknownGrant) {
 		return api.Answer{}, &problem{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "The resource '" + printable(c.id("name")) + "' is not found."}
 	}
 	if err != nil {
@@ -210,7 +210,7 @@ func (g grants) append(b []byte, c *call, x expansion, row *pim.Instance) []byte
 	p.Str("principalId", string(s.Key.Principal))
 	p.Str("principalType", x.principalType(s.Key.Principal))
 	g.writeOrigin(&p, s, place)
-	p.Str("memberType", memberType(row.Member))
+	p.Str("memberType", wire.MemberType(row.Member))
 	p.Str("status", statusOfSchedule(s, c.now))
 	start, end := s.Window.Start, s.End()
 	if g.holding {
@@ -255,17 +255,6 @@ func statusOfSchedule(s *pim.Schedule, now time.Time) string {
 		return planned
 	}
 	return held
-}
-
-func memberType(m pim.MemberType) string {
-	switch m {
-	case pim.ByGroup:
-		return "Group"
-	case pim.Inherited:
-		return "Inherited"
-	case pim.Direct:
-	}
-	return "Direct"
 }
 
 func assignmentType(t pim.AssignmentType) string {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/resource"
 )
@@ -19,7 +20,7 @@ func (c *call) place() (resource.Node, error) {
 
 // at tells a refusal that concerns what stands at a place; what else is wrong is told as everywhere.
 func (c *call) at(n resource.Node, err error) error {
-	if has(err, pim.UnknownScope) {
+	if wire.Refused(err, pim.UnknownScope) {
 		return absent(n)
 	}
 	return err
@@ -28,7 +29,7 @@ func (c *call) at(n resource.Node, err error) error {
 // reading is at for a list of what everybody holds: who may not read it is told what they may ask for (reference arm-pim §5, "Read
 // rights").
 func (c *call) reading(n resource.Node, err error) error {
-	if has(err, pim.Forbidden, pim.Constrained, pim.DeniedByAssignment) {
+	if wire.Refused(err, pim.Forbidden, pim.Constrained, pim.DeniedByAssignment) {
 		return &problem{Status: http.StatusForbidden, Code: "InsufficientPermissions",
 			Message: "The caller may not read what everybody holds at this scope. Their own rows are listed with $filter=asTarget()."}
 	}

@@ -11,8 +11,8 @@ import (
 	"portcullis/internal/schedule"
 )
 
-// zeroDate is how an instant that is not set is written where a null would say something else.
-const zeroDate = `"0001-01-01T00:00:00Z"`
+// ZeroDate is how an instant that is not set is written, in JSON, where a null would say something else.
+const ZeroDate = `"0001-01-01T00:00:00Z"`
 
 // noDuration is how a duration that is not set is written.
 const noDuration = "PT0S"
@@ -106,7 +106,7 @@ func AppendInfo(b []byte, in schedule.Info) []byte {
 	length := noDuration
 	switch in.Expiration.Kind {
 	case schedule.AfterDuration:
-		o.Raw("endDateTime", []byte(zeroDate))
+		o.Raw("endDateTime", []byte(ZeroDate))
 		length = in.Expiration.Duration.String()
 	case schedule.AfterDateTime:
 		o.Time("endDateTime", in.Expiration.End)

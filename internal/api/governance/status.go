@@ -48,7 +48,7 @@ func subStatusOf(a pim.Action, s pim.Status) string {
 		}
 		return "Revoked"
 	case pim.Denied:
-		if forAdministrators(a) {
+		if wire.ForAdministrators(a) {
 			return "AdminDenied"
 		}
 		return "Denied"
@@ -60,9 +60,6 @@ func subStatusOf(a pim.Action, s pim.Status) string {
 	}
 	return "Failed"
 }
-
-// forAdministrators says that a request waits for an administrator's decision.
-func forAdministrators(a pim.Action) bool { return a == pim.SelfExtend || a == pim.SelfRenew }
 
 // ParseSubStatus gives the states that may be shown by a word, which depends on the type too: rows of them must be looked at
 // once more. The words of states that do not occur here give none.

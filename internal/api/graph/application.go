@@ -7,6 +7,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -54,9 +55,9 @@ func writeServicePrincipal(c *call, o *object, d directory.Object) {
 func servicePrincipalValue(d directory.Object, path []string) any {
 	switch strings.Join(path, "/") {
 	case "appId":
-		return textValue(d.App.ClientID)
+		return listing.TextValue(d.App.ClientID)
 	case "appDisplayName":
-		return textValue(d.DisplayName)
+		return listing.TextValue(d.DisplayName)
 	case "servicePrincipalType":
 		return "Application"
 	case "signInAudience":
@@ -175,7 +176,7 @@ func createServicePrincipal(c *call) (api.Answer, error) {
 	if err := listing.Decode(c, &c.servicePrincipal, &in); err != nil {
 		return api.Answer{}, err
 	}
-	if !isGUID(in.AppID) {
+	if !wire.IsGUID(in.AppID) {
 		return api.Answer{}, badRequest("appId is required, and is a GUID.")
 	}
 	if in.DisplayName.value == "" {
@@ -253,7 +254,7 @@ func (c *call) changeOwners(m app.MembershipChange, what string, who pim.Princip
 		return api.Answer{}, err
 	}
 	if _, err := c.editor.UpdateApplication(c.Context(), c.Caller, c.Tenant, o.ID, nil, m); err != nil {
-		if r, ok := asRefusal(err); ok && r.Code == pim.UnknownPrincipal {
+		if wire.Refused(err, pim.UnknownPrincipal) {
 			what = string(who)
 		}
 		return api.Answer{}, writeProblem(err, what)

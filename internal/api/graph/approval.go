@@ -164,9 +164,9 @@ func stepValue(_ *call, s stepRow, path []string) any {
 	case "assignedToMe":
 		return s.Mine
 	case "reviewedDateTime":
-		return timeValue(s.Decision().At)
+		return listing.TimeValue(s.Decision().At)
 	case "justification":
-		return textValue(s.Decision().Justification)
+		return listing.TextValue(s.Decision().Justification)
 	}
 	return nil
 }

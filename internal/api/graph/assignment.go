@@ -7,6 +7,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
 )
@@ -233,7 +234,7 @@ func (c *call) assignOutside(k pim.Key) (pim.Instance, error) {
 		k.Role = r.ID // a role goes by its template's id too
 	}
 	out, err := c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.AssignOutside, Kind: pim.Assignment, Key: k})
-	if r, ok := asRefusal(err); ok && r.Code == pim.AlreadyThere {
+	if wire.Refused(err, pim.AlreadyThere) {
 		err = &problem{Status: http.StatusBadRequest, Code: "Request_BadRequest",
 			Message: "A conflicting object with one or more of the specified property values is present in the directory."}
 	}

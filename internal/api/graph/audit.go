@@ -404,11 +404,11 @@ func auditValue(c *call, e pim.Event, path []string) any {
 	case "loggedByService":
 		return n.service()
 	case "operationType":
-		return textValue(n.operation)
+		return listing.TextValue(n.operation)
 	case "result":
 		return auditResult(&e)
 	case "resultReason":
-		return textValue(auditReason(&e))
+		return listing.TextValue(auditReason(&e))
 	case "initiatedBy":
 		return initiatorValue(e.By, path[1:])
 	case "targetResources":
@@ -425,15 +425,15 @@ func initiatorValue(a pim.Actor, path []string) any {
 	}
 	switch path[0] + "/" + path[1] {
 	case "user/id", "app/servicePrincipalId":
-		return textValue(string(a.Principal))
+		return listing.TextValue(string(a.Principal))
 	case "user/displayName":
-		return textValue(a.Name)
+		return listing.TextValue(a.Name)
 	case "app/displayName":
-		return textValue(appName(a))
+		return listing.TextValue(appName(a))
 	case "user/userPrincipalName", "app/appId":
-		return textValue(a.Account)
+		return listing.TextValue(a.Account)
 	case "user/ipAddress":
-		return textValue(a.Address)
+		return listing.TextValue(a.Address)
 	}
 	return nil
 }
@@ -447,13 +447,13 @@ func targetValues(list []auditTarget) []func([]string) any {
 			}
 			switch path[0] {
 			case "id":
-				return textValue(t.id)
+				return listing.TextValue(t.id)
 			case "displayName":
-				return textValue(t.name)
+				return listing.TextValue(t.name)
 			case "type":
-				return textValue(t.typ)
+				return listing.TextValue(t.typ)
 			case "userPrincipalName":
-				return textValue(t.account)
+				return listing.TextValue(t.account)
 			case "groupType":
 				if t.typ == "Group" {
 					return "azureAD"
@@ -474,7 +474,7 @@ func modifiedValues(changed []pim.Change) []func([]string) any {
 			switch {
 			case len(path) != 1:
 			case path[0] == "displayName":
-				return textValue(p.Name)
+				return listing.TextValue(p.Name)
 			case path[0] == "oldValue":
 				return quoted(p.Old)
 			case path[0] == "newValue":

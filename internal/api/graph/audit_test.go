@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/schematest"
 	"portcullis/internal/api/wire"
@@ -26,13 +27,13 @@ func eventColumn(e pim.Event) func(store.Field) any {
 	}
 	columns := map[store.Field]any{
 		store.FieldID: string(e.ID), store.FieldAt: e.At, store.FieldActivity: int(e.Activity), store.FieldAction: int(e.Action),
-		store.FieldKind: int(e.Kind), store.FieldSuccess: e.Success, store.FieldEnd: timeValue(e.End),
-		store.FieldProvider: textValue(string(e.Key.Provider)), store.FieldScope: textValue(string(e.Key.Scope)),
-		store.FieldRole: textValue(string(e.Key.Role)), store.FieldRequest: textValue(string(e.Request)),
-		store.FieldActor: textValue(string(e.By.Principal)), store.FieldActorKind: int(e.By.Kind),
-		store.FieldActorName: textValue(e.By.Name), store.FieldActorAccount: textValue(e.By.Account),
-		store.FieldSubjectID: textValue(string(cmp.Or(e.Principal.ID, e.Key.Principal))), store.FieldSubject: textValue(e.Principal.Name),
-		store.FieldSubjectKind: int(e.Principal.Kind), store.FieldRoleName: textValue(e.RoleName), store.FieldDetail: textValue(detail),
+		store.FieldKind: int(e.Kind), store.FieldSuccess: e.Success, store.FieldEnd: listing.TimeValue(e.End),
+		store.FieldProvider: listing.TextValue(string(e.Key.Provider)), store.FieldScope: listing.TextValue(string(e.Key.Scope)),
+		store.FieldRole: listing.TextValue(string(e.Key.Role)), store.FieldRequest: listing.TextValue(string(e.Request)),
+		store.FieldActor: listing.TextValue(string(e.By.Principal)), store.FieldActorKind: int(e.By.Kind),
+		store.FieldActorName: listing.TextValue(e.By.Name), store.FieldActorAccount: listing.TextValue(e.By.Account),
+		store.FieldSubjectID: listing.TextValue(string(cmp.Or(e.Principal.ID, e.Key.Principal))), store.FieldSubject: listing.TextValue(e.Principal.Name),
+		store.FieldSubjectKind: int(e.Principal.Kind), store.FieldRoleName: listing.TextValue(e.RoleName), store.FieldDetail: listing.TextValue(detail),
 	}
 	return func(f store.Field) any {
 		v, ok := columns[f]

@@ -18,7 +18,7 @@ import (
 func listDeleted(of func(*call) *kind[directory.Object], k directory.Kind) handler {
 	return func(c *call) (api.Answer, error) {
 		return listing.List(c, of(c), func(q store.Query) (store.Page[directory.Object], error) {
-			q.Where = and(store.Is(store.FieldObjectKind, int(k)), q.Where)
+			q.Where = listing.Every(store.Is(store.FieldObjectKind, int(k)), q.Where)
 			return c.editor.Deleted(c.Context(), q)
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
@@ -18,7 +19,7 @@ func requestColumn(r pim.Request) func(store.Field) any {
 	columns := map[store.Field]any{
 		store.FieldID: string(r.ID), store.FieldStatus: int(r.Status), store.FieldAction: int(r.Action),
 		store.FieldPrincipal: string(r.Key.Principal), store.FieldRole: string(r.Key.Role), store.FieldScope: string(r.Key.Scope),
-		store.FieldCreated: timeValue(r.Created), store.FieldCreatedBy: string(r.By.Principal), store.FieldTarget: textValue(string(r.Target)),
+		store.FieldCreated: listing.TimeValue(r.Created), store.FieldCreatedBy: string(r.By.Principal), store.FieldTarget: listing.TextValue(string(r.Target)),
 	}
 	return func(f store.Field) any {
 		v, ok := columns[f]

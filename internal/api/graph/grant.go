@@ -1,15 +1,14 @@
 package graph
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -60,10 +59,7 @@ func (c *call) visibleGrants(g grantSet, q store.Query) (store.Page[pim.Instance
 	return page, err
 }
 
-func isForbidden(err error) bool {
-	r, ok := errors.AsType[*pim.Refusal](err)
-	return ok && r.Code == pim.Forbidden
-}
+func isForbidden(err error) bool { return wire.Refused(err, pim.Forbidden) }
 
 func referenceOf(i pim.Instance) reference {
 	return reference{i.Principal, i.Schedule.Key.Role, i.Schedule.Key.Scope}
@@ -169,20 +165,6 @@ func grantValue(i pim.Instance, path []string) any {
 	}
 }
 
-func textValue(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func timeValue(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t
-}
-
 // filterByCurrentUser reads the argument of the function: which of the allowed relations to the caller is meant
 // (reference graph-pim §13).
 func (c *call) filterByCurrentUser(allowed map[string]app.View) error {
@@ -217,24 +199,9 @@ type grantSet struct {
 
 func (g grantSet) fetch(c *call) listing.Fetcher[pim.Instance] {
 	return func(q store.Query) (store.Page[pim.Instance], error) {
-		if g.where != nil {
-			q.Where = and(q.Where, g.where)
-		}
+		q.Where = listing.Every(q.Where, g.where)
 		return c.visibleGrants(g, q)
 	}
-}
-
-func and(filters ...store.Filter) store.Filter {
-	var all store.And
-	for _, f := range filters {
-		if f != nil {
-			all = append(all, f)
-		}
-	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return all
 }
 
 // list lists the set. Of groups a filter has to say which, or whose (reference graph-pim §3.10); who may not read all of

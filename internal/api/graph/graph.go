@@ -129,7 +129,7 @@ func (s *Surface) as(beta bool, h handler) api.Handler {
 		k = s.kinds[1]
 	}
 	return func(r *api.Request) (api.Answer, error) {
-		return h(&call{Call: listing.Call{Request: r, Root: "/" + versionName(beta), Meta: listing.MetadataOf(r.Request)}, Surface: s, kinds: k, beta: beta, now: s.app.Time()})
+		return h(&call{Call: listing.NewCall(r, "/"+versionName(beta)), Surface: s, kinds: k, beta: beta, now: s.app.Time()})
 	}
 }
 

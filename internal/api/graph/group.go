@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -53,7 +53,7 @@ func writeGroup(o *object, d directory.Object) {
 func groupValue(g directory.Group, path []string) any {
 	switch strings.Join(path, "/") {
 	case "mailNickname":
-		return textValue(g.MailNickname)
+		return listing.TextValue(g.MailNickname)
 	case "securityEnabled":
 		return g.SecurityEnabled
 	case "mailEnabled":
@@ -61,7 +61,7 @@ func groupValue(g directory.Group, path []string) any {
 	case "isAssignableToRole":
 		return g.RoleAssignable
 	case "visibility":
-		return textValue(g.Visibility)
+		return listing.TextValue(g.Visibility)
 	case "groupTypes":
 		out := make([]any, len(g.Types))
 		for i, t := range g.Types {
@@ -180,7 +180,7 @@ func (c *call) createGroup(units ...pim.PrincipalID) (directory.Object, error) {
 
 // missing is the object that a refusal of unknown ones is about, for its message: clients search for it.
 func (c *call) missing(err error, lists ...bindings) string {
-	if r, ok := asRefusal(err); !ok || r.Code != pim.UnknownPrincipal {
+	if !wire.Refused(err, pim.UnknownPrincipal) {
 		return "group"
 	}
 	var ids []string
@@ -220,7 +220,7 @@ func updateGroup(c *call) (api.Answer, error) {
 	m := app.MembershipChange{AddMembers: in.Members, AddOwners: in.Owners}
 	if _, err := c.editor.UpdateGroup(c.Context(), c.Caller, c.Tenant, o.ID, in.apply, m); err != nil {
 		what := c.missing(err, in.Members, in.Owners)
-		if r, ok := asRefusal(err); ok && r.Code == pim.AlreadyThere {
+		if wire.Refused(err, pim.AlreadyThere) {
 			what = "members"
 		}
 		return api.Answer{}, writeProblem(err, what)
@@ -272,12 +272,10 @@ func (c *call) changeMembers(m app.MembershipChange, what string, who pim.Princi
 		return api.Answer{}, err
 	}
 	if _, err := c.editor.UpdateGroup(c.Context(), c.Caller, c.Tenant, o.ID, nil, m); err != nil {
-		if r, ok := asRefusal(err); ok && r.Code == pim.UnknownPrincipal {
+		if wire.Refused(err, pim.UnknownPrincipal) {
 			what = string(who)
 		}
 		return api.Answer{}, writeProblem(err, what)
 	}
 	return noContent()
 }
-
-func asRefusal(err error) (*pim.Refusal, bool) { return errors.AsType[*pim.Refusal](err) }

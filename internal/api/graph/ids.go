@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 )
 
@@ -77,7 +78,7 @@ func scopeObject(s pim.Scope) string {
 	if unit, ok := s.Unit(); ok {
 		return unit
 	}
-	if isGUID(string(s)) {
+	if wire.IsGUID(string(s)) {
 		return string(s)
 	}
 	id, _ := s.Object()
@@ -162,21 +163,21 @@ func (k groupKey) append(b []byte) []byte {
 // parseGroupKey reads an id of a schedule or instance of a group's side. False for any other text.
 func parseGroupKey(id string) (groupKey, bool) {
 	parts := strings.Split(strings.ToLower(id), "_")
-	if len(parts) != 3 && len(parts) != 4 || !isGUID(parts[0]) || !isGUID(parts[2]) {
+	if len(parts) != 3 && len(parts) != 4 || !wire.IsGUID(parts[0]) || !wire.IsGUID(parts[2]) {
 		return groupKey{}, false
 	}
 	k := groupKey{group: pim.Scope(parts[0]), access: pim.RoleID(parts[1]), guid: parts[2]}
 	if len(parts) == 4 {
 		k.member = pim.PrincipalID(parts[3])
 	}
-	return k, (k.access == pim.Member || k.access == pim.Owner) && (len(parts) == 3 || isGUID(parts[3]))
+	return k, (k.access == pim.Member || k.access == pim.Owner) && (len(parts) == 3 || wire.IsGUID(parts[3]))
 }
 
 // turned is the GUID of an instance out of that of its schedule, and the other way round: the digits of its last group are
 // turned over, so that it stays a GUID of the same version and no two schedules share one.
 func turned(guid string) string {
 	const last = 24
-	if !isGUID(guid) {
+	if !wire.IsGUID(guid) {
 		return guid
 	}
 	b := []byte(guid)
@@ -192,7 +193,7 @@ var guidOrder = [guidBytes]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14,
 // appendGUID appends the bytes of a GUID. A text that is none, which no id of ours is, gives zeroes.
 func appendGUID(b []byte, text string) []byte {
 	var out [guidBytes]byte
-	if isGUID(text) {
+	if wire.IsGUID(text) {
 		n := 0
 		for _, at := range guidOrder {
 			if text[n] == '-' {
@@ -222,26 +223,6 @@ func guidText(b []byte) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// isGUID says whether s has the form of a GUID.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // parseScope reads a directoryScopeId. Equal scopes come out as equal texts; whether there is such a thing is found out
 // by who decides.
 func parseScope(text string) (pim.Scope, bool) {
@@ -254,7 +235,7 @@ func parseScope(text string) (pim.Scope, bool) {
 		lower = "/" + lower
 	}
 	if id, ok := strings.CutPrefix(lower, units); ok {
-		return pim.AdministrativeUnit(id), isGUID(id)
+		return pim.AdministrativeUnit(id), wire.IsGUID(id)
 	}
-	return pim.Scope(lower), lower == "/" || isGUID(lower[1:])
+	return pim.Scope(lower), lower == "/" || wire.IsGUID(lower[1:])
 }

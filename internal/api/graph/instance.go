@@ -109,9 +109,9 @@ func instanceValue(_ *call, i pim.Instance, path []string) any {
 	case "id", "roleAssignmentOriginId":
 		return grantID(i)
 	case "startDateTime":
-		return timeValue(start)
+		return listing.TimeValue(start)
 	case "endDateTime":
-		return timeValue(end)
+		return listing.TimeValue(end)
 	case "roleAssignmentScheduleId", "roleEligibilityScheduleId", "assignmentScheduleId", "eligibilityScheduleId":
 		return scheduleID(i)
 	}

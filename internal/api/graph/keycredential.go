@@ -73,7 +73,7 @@ func (in keyCredentialIn) onto(k directory.AppKey) (directory.AppKey, error) {
 		return k, badRequest("The type of a keyCredential must be AsymmetricX509Cert.")
 	case in.Usage != "" && !strings.EqualFold(in.Usage, "Verify"):
 		return k, badRequest("The usage of a keyCredential must be Verify.")
-	case in.KeyID != "" && !isGUID(in.KeyID):
+	case in.KeyID != "" && !wire.IsGUID(in.KeyID):
 		return k, badRequest("The keyId of a keyCredential must be a GUID.")
 	}
 	k.ID = strings.ToLower(in.KeyID)

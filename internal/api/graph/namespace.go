@@ -76,7 +76,7 @@ func actionValue(_ *call, r actionRow, path []string) any {
 	case "name":
 		return r.name
 	case "actionVerb":
-		return textValue(r.verb())
+		return listing.TextValue(r.verb())
 	case "isAuthenticationContextSettable":
 		return false
 	}

@@ -54,13 +54,13 @@ func objectValue(_ *call, d directory.Object, path []string) any {
 	case "id":
 		return string(d.ID)
 	case "displayName":
-		return textValue(d.DisplayName)
+		return listing.TextValue(d.DisplayName)
 	case "description":
-		return textValue(d.Description)
+		return listing.TextValue(d.Description)
 	case "createdDateTime":
-		return timeValue(d.Created)
+		return listing.TimeValue(d.Created)
 	case "deletedDateTime":
-		return timeValue(d.Deleted)
+		return listing.TimeValue(d.Deleted)
 	case "accountEnabled":
 		if d.Kind == directory.KindUser || d.Kind == directory.KindServicePrincipal {
 			return d.Enabled
@@ -130,7 +130,7 @@ func (c *call) objectsOf(k directory.Kind) listing.Fetcher[directory.Object] {
 		if err != nil {
 			return store.Page[directory.Object]{}, err
 		}
-		q.Where = and(store.Is(store.FieldObjectKind, int(k)), q.Where, found)
+		q.Where = listing.Every(store.Is(store.FieldObjectKind, int(k)), q.Where, found)
 		return c.directory.Objects(c.Context(), q)
 	}
 }
@@ -242,7 +242,7 @@ func getKind(of func(*call) *kind[directory.Object], k directory.Kind) handler {
 // the id of their application.
 func (c *call) objectOf(k directory.Kind) (directory.Object, error) {
 	id := c.PathValue("id")
-	if k == directory.KindUser && !isGUID(id) {
+	if k == directory.KindUser && !wire.IsGUID(id) {
 		return c.findObject(k, store.FieldPrincipalName, id)
 	}
 	o, err := c.objectByID(id)
@@ -449,7 +449,7 @@ func getByIDs(c *call) (api.Answer, error) {
 	if len(in.IDs) > maxIDs {
 		return api.Answer{}, badRequest("At most %d ids.", maxIDs)
 	}
-	ids := slices.DeleteFunc(in.IDs, func(id string) bool { return !isGUID(id) })
+	ids := slices.DeleteFunc(in.IDs, func(id string) bool { return !wire.IsGUID(id) })
 	objects, err := c.objectsByID(ids)
 	if err != nil {
 		return api.Answer{}, err

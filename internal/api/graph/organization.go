@@ -49,7 +49,7 @@ func organizationValue(_ *call, t directory.Tenant, path []string) any {
 	case "displayName":
 		return t.Name
 	case "createdDateTime":
-		return timeValue(t.Created)
+		return listing.TimeValue(t.Created)
 	}
 	return nil
 }

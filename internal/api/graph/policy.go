@@ -79,7 +79,7 @@ func policyValue(_ *call, r policyRow, path []string) any {
 	case "scopeId":
 		return string(r.key.Scope)
 	case "lastModifiedDateTime":
-		return timeValue(r.policy.Modified)
+		return listing.TimeValue(r.policy.Modified)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (c *call) policyKeys(scopeType, scopeID string) ([]pim.RoleKey, error) {
 
 // sidesOf are the two sides of a group, which have policies from the first look; none for a group that is not there.
 func (c *call) sidesOf(group string) ([]pim.RoleKey, error) {
-	if !isGUID(group) {
+	if !wire.IsGUID(group) {
 		return nil, nil
 	}
 	objects, err := c.objectsByID([]string{group})
@@ -380,7 +380,7 @@ func patchRule(c *call) (api.Answer, error) {
 		return api.Answer{}, wire.InvalidPolicy(name, "the body names another rule")
 	}
 	in.ID = name
-	edit := func(r *policy.Rules) error { return in.Apply(ruleWords{}, r) }
+	edit := func(r *policy.Rules) error { return in.Apply(wire.GraphRules{}, r) }
 	if _, err := c.app.EditPolicy(c.Context(), c.Caller, row.key, edit); err != nil {
 		return api.Answer{}, err
 	}
@@ -390,7 +390,7 @@ func patchRule(c *call) (api.Answer, error) {
 // apply changes the rules that are named; the others stay.
 func (in policyIn) apply(r *policy.Rules) error {
 	for _, rule := range in.Rules {
-		if err := rule.Apply(ruleWords{}, r); err != nil {
+		if err := rule.Apply(wire.GraphRules{}, r); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package graph
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -12,8 +11,6 @@ import (
 	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
-	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -91,11 +88,11 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration, w words) *problem {
 	switch {
 	case r.Code == pim.PolicyFailed:
 		p.Message += policyFailures(r.Failures)
-		if failed(r.Failures, pim.MFARule) {
+		if wire.Failed(r.Failures, pim.MFARule) {
 			p.Header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
 		}
 	case r.Code == pim.ContextMissing:
-		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
+		p.Message += auth.EscapedClaims(r.Context)
 		p.Header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
 	case t.detailed && r.Detail != "":
 		p.Message += " " + w.sentence(r.Field, r.Detail)
@@ -136,15 +133,6 @@ func (w words) member(field string) string {
 	return field
 }
 
-func failed(list []pim.Failure, rule pim.PolicyRule) bool {
-	for _, f := range list {
-		if f.Rule == rule {
-			return true
-		}
-	}
-	return false
-}
-
 // policyFailures tells the failed policy rules in the message, which clients search for the rules' names (reference graph-pim
 // §10 and §24, points 15 and 21).
 func policyFailures(list []pim.Failure) string {
@@ -166,16 +154,6 @@ func (s *Surface) problemOf(r *api.Request, err error) *problem {
 	}
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
 		return fromRefusal(refusal, r.FreshMFA, wordsAt(r.URL.Path))
-	}
-	if e, ok := errors.AsType[*policy.Error](err); ok {
-		code := pim.InvalidPolicy
-		if e.Reason == policy.Conflict {
-			code = pim.ConflictingPolicy
-		}
-		return fromRefusal(&pim.Refusal{Code: code, Field: e.Rule, Detail: e.Detail}, 0, words{})
-	}
-	if e, ok := errors.AsType[*schedule.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail}, 0, words{})
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):

@@ -5,6 +5,7 @@ import (
 
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 )
 
@@ -57,12 +58,8 @@ func memberWord(p pim.Provider, m pim.MemberType) string {
 		return "group"
 	case p == pim.Group:
 		return "direct"
-	case m == pim.ByGroup:
-		return "Group"
-	case m == pim.Inherited:
-		return "Inherited"
 	}
-	return "Direct"
+	return wire.MemberType(m)
 }
 
 // assignmentWord is the word for how an assignment came about.

@@ -98,7 +98,7 @@ func (c *call) objectsByID(ids []string) ([]directory.Object, error) {
 
 // objectByID reads one directory object.
 func (c *call) objectByID(id string) (directory.Object, error) {
-	if isGUID(id) {
+	if wire.IsGUID(id) {
 		objects, err := c.objectsByID([]string{id})
 		if err != nil {
 			return directory.Object{}, err
@@ -153,7 +153,7 @@ func deepValues[T any](c *call, rows []T, ref func(T) reference, own func(*call,
 	ids, roleIDs := map[string]bool{}, map[pim.RoleID]bool{}
 	for _, row := range rows {
 		ids[string(ref(row).principal)] = true
-		if group := string(ref(row).scope); isGUID(group) {
+		if group := string(ref(row).scope); wire.IsGUID(group) {
 			ids[group] = true
 		}
 		roleIDs[ref(row).role] = true

@@ -97,7 +97,7 @@ func (in requestIn) side() (pim.RoleID, pim.Scope, error) {
 		return "", "", invalidRequest("accessId", "is missing")
 	case role != pim.Member && role != pim.Owner:
 		return "", "", invalidRequest("accessId", "is member or owner")
-	case !isGUID(in.GroupID):
+	case !wire.IsGUID(in.GroupID):
 		return "", "", &pim.Refusal{Code: pim.InvalidScope, Field: "groupId", Detail: "is not a GUID"}
 	}
 	return role, pim.Scope(strings.ToLower(in.GroupID)), nil
@@ -345,17 +345,17 @@ func requestValue(_ *call, r requestRow, path []string) any {
 	case "action":
 		return wire.ActionName(r.Action)
 	case "approvalId":
-		return textValue(r.approvalID())
+		return listing.TextValue(r.approvalID())
 	case "createdDateTime":
-		return timeValue(r.Created)
+		return listing.TimeValue(r.Created)
 	case "completedDateTime":
-		return timeValue(r.completed())
+		return listing.TimeValue(r.completed())
 	case "targetScheduleId":
-		return textValue(r.target())
+		return listing.TextValue(r.target())
 	case "isValidationOnly":
 		return r.validated
 	case "justification":
-		return textValue(r.Justification)
+		return listing.TextValue(r.Justification)
 	}
 	return requestInnerValue(r, path)
 }
@@ -371,15 +371,15 @@ func requestInnerValue(r requestRow, path []string) any {
 			return string(r.By.Principal)
 		}
 	case "ticketInfo/ticketNumber":
-		return textValue(r.Ticket.Number)
+		return listing.TextValue(r.Ticket.Number)
 	case "ticketInfo/ticketSystem":
-		return textValue(r.Ticket.System)
+		return listing.TextValue(r.Ticket.System)
 	case "scheduleInfo/startDateTime":
-		return timeValue(r.Start)
+		return listing.TimeValue(r.Start)
 	case "scheduleInfo/expiration/type":
 		return r.Asked.Expiration.Kind.String()
 	case "scheduleInfo/expiration/endDateTime":
-		return timeValue(r.Asked.Expiration.End)
+		return listing.TimeValue(r.Asked.Expiration.End)
 	}
 	return keyValue(r.Key, r.Key.Principal, strings.Join(path, "/"))
 }

@@ -112,7 +112,7 @@ func roleValue(_ *call, r app.RoleDefinition, path []string) any {
 	case "displayName":
 		return r.Name
 	case "description":
-		return textValue(r.Description)
+		return listing.TextValue(r.Description)
 	case "isBuiltIn":
 		return r.BuiltIn
 	case "isEnabled":
@@ -120,7 +120,7 @@ func roleValue(_ *call, r app.RoleDefinition, path []string) any {
 	case "templateId":
 		return templateID(r)
 	case "version":
-		return textValue(roleVersion(r))
+		return listing.TextValue(roleVersion(r))
 	case "isPrivileged":
 		return r.Privileged
 	}
@@ -169,7 +169,7 @@ func listRoles(c *call) (api.Answer, error) {
 // findRole returns the role with an id or template id.
 func (c *call) findRole(id string) (app.RoleDefinition, error) {
 	r, err := c.app.Role(c.Context(), c.Tenant, pim.RoleID(id))
-	if refusal, ok := errors.AsType[*pim.Refusal](err); ok && refusal.Code == pim.UnknownRole {
+	if wire.Refused(err, pim.UnknownRole) {
 		return r, notFound(id)
 	}
 	return r, err

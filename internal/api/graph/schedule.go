@@ -83,9 +83,9 @@ func byScheduleID(w words, id string) store.Filter {
 		return k.schedule()
 	}
 	if k, ok := parseGrantID(id); ok {
-		return and(k.filter(), store.Is(store.FieldRequest, nil))
+		return listing.Every(k.filter(), store.Is(store.FieldRequest, nil))
 	}
-	return and(store.Is(store.FieldID, strings.ToLower(id)), store.Not{Filter: store.Is(store.FieldRequest, nil)})
+	return listing.Every(store.Is(store.FieldID, strings.ToLower(id)), store.Not{Filter: store.Is(store.FieldRequest, nil)})
 }
 
 // side is the condition for the side of the group that an id names.
@@ -125,7 +125,7 @@ func guidOrExact(f store.Field) listing.Column {
 		switch v := v.(type) {
 		case odata.String:
 			id := string(v)
-			if isGUID(id) {
+			if wire.IsGUID(id) {
 				id = strings.ToLower(id)
 			}
 			return store.Compare{Field: f, Op: listing.OpOf(op), Value: id}, true
@@ -186,22 +186,22 @@ func scheduleValue(c *call, i pim.Instance, path []string) any {
 	case "id":
 		return scheduleID(i)
 	case "createdUsing":
-		return textValue(string(s.Request))
+		return listing.TextValue(string(s.Request))
 	case "createdDateTime":
 		if outside(i) {
 			return nil
 		}
-		return timeValue(s.Created)
+		return listing.TimeValue(s.Created)
 	case "modifiedDateTime":
-		return timeValue(s.Modified)
+		return listing.TimeValue(s.Modified)
 	case "status":
 		return scheduleStatus(c.now, s)
 	case "scheduleInfo/startDateTime":
-		return timeValue(s.Window.Start)
+		return listing.TimeValue(s.Window.Start)
 	case "scheduleInfo/expiration/type":
 		return infoOf(s.Window).Expiration.Kind.String()
 	case "scheduleInfo/expiration/endDateTime":
-		return timeValue(infoOf(s.Window).Expiration.End)
+		return listing.TimeValue(infoOf(s.Window).Expiration.End)
 	}
 	return grantValue(i, path)
 }

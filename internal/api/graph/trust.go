@@ -50,7 +50,7 @@ func trustValue(_ *call, t directory.Trust, path []string) any {
 	case "subject":
 		return t.Subject
 	case "description":
-		return textValue(t.Description)
+		return listing.TextValue(t.Description)
 	}
 	return nil
 }

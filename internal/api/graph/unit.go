@@ -92,7 +92,7 @@ func scopedRoleMembers(c *call) (api.Answer, error) {
 
 // scoped are the active assignments at units that match.
 func (c *call) scoped(where store.Filter) ([]scopedRow, error) {
-	instances, err := c.allGrants(pim.Assignment, true, and(where, store.Is(store.FieldMember, int(pim.Direct))))
+	instances, err := c.allGrants(pim.Assignment, true, listing.Every(where, store.Is(store.FieldMember, int(pim.Direct))))
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (c *call) changeUnit(m app.MembershipChange, what string, who pim.Principal
 		return api.Answer{}, err
 	}
 	if _, err := c.editor.UpdateUnit(c.Context(), c.Caller, c.Tenant, o.ID, nil, m); err != nil {
-		if r, ok := asRefusal(err); ok && r.Code == pim.UnknownPrincipal {
+		if wire.Refused(err, pim.UnknownPrincipal) {
 			what = string(who)
 		}
 		return api.Answer{}, writeProblem(err, what)

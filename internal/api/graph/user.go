@@ -124,29 +124,29 @@ func userType(u directory.User) string {
 func userValue(u directory.User, path []string) any {
 	switch strings.Join(path, "/") {
 	case "userPrincipalName":
-		return textValue(u.PrincipalName)
+		return listing.TextValue(u.PrincipalName)
 	case "mail":
-		return textValue(u.Mail)
+		return listing.TextValue(u.Mail)
 	case "mailNickname":
-		return textValue(u.MailNickname)
+		return listing.TextValue(u.MailNickname)
 	case "givenName":
-		return textValue(u.GivenName)
+		return listing.TextValue(u.GivenName)
 	case "surname":
-		return textValue(u.Surname)
+		return listing.TextValue(u.Surname)
 	case "jobTitle":
-		return textValue(u.JobTitle)
+		return listing.TextValue(u.JobTitle)
 	case "department":
-		return textValue(u.Department)
+		return listing.TextValue(u.Department)
 	case "officeLocation":
-		return textValue(u.OfficeLocation)
+		return listing.TextValue(u.OfficeLocation)
 	case "mobilePhone":
-		return textValue(u.MobilePhone)
+		return listing.TextValue(u.MobilePhone)
 	case "preferredLanguage":
-		return textValue(u.PreferredLanguage)
+		return listing.TextValue(u.PreferredLanguage)
 	case "userType":
 		return userType(u)
 	case "employeeId":
-		return textValue(u.EmployeeID)
+		return listing.TextValue(u.EmployeeID)
 	}
 	return nil
 }

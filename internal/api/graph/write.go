@@ -101,7 +101,7 @@ func referredTo(address string) (pim.PrincipalID, bool) {
 	if wire.IndexFold([]string{"directoryObjects", "users", "groups", "servicePrincipals", "administrativeUnits", "applications"}, set) < 0 {
 		return "", false
 	}
-	return pim.PrincipalID(strings.ToLower(id)), isGUID(id)
+	return pim.PrincipalID(strings.ToLower(id)), wire.IsGUID(id)
 }
 
 // demand refuses a token that has none of these permissions, where what is demanded depends on what is there.

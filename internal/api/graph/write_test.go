@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 )
 
@@ -69,7 +70,7 @@ func FuzzReference(f *testing.F) {
 	f.Add("users('x')")
 	f.Fuzz(func(t *testing.T, address string) {
 		id, ok := referredTo(address)
-		if ok && !isGUID(string(id)) {
+		if ok && !wire.IsGUID(string(id)) {
 			t.Errorf("%q: got %q, which is no id", address, id)
 		}
 	})

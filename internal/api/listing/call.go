@@ -22,6 +22,11 @@ type Call struct {
 	CountOnly bool
 }
 
+// NewCall is a call of the service at a root.
+func NewCall(r *api.Request, root string) Call {
+	return Call{Request: r, Root: root, Meta: metadataOf(r.Request)}
+}
+
 // OData is the call itself, for what takes any dialect's.
 func (c *Call) OData() *Call { return c }
 
@@ -49,8 +54,8 @@ func (m Metadata) String() string {
 	return "minimal"
 }
 
-// MetadataOf is the level that a request asks for.
-func MetadataOf(r *http.Request) Metadata {
+// metadataOf is the level that a request asks for.
+func metadataOf(r *http.Request) Metadata {
 	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
 	switch {
 	case strings.Contains(accept, "odata.metadata=none"):
@@ -102,7 +107,7 @@ func (c *Call) Begin(b []byte, sel wire.Selection, typ string, typed bool, addre
 	o := wire.New(b, sel)
 	if c.Meta == Full || typed && c.Meta != None {
 		o.Name("@odata.type")
-		o.B = api.AppendText(o.B, "#microsoft.graph."+typ)
+		o.B = api.AppendText(o.B, wire.GraphType+typ)
 	}
 	if c.Meta == Full && address != "" {
 		o.Name("@odata.id")

@@ -157,6 +157,23 @@ func (cs Columns) SortedBy(orders []odata.Order) ([]store.Order, error) {
 	return out, nil
 }
 
+// Every is the condition that all of some are fulfilled. Those that are nil ask for nothing; nil: none asks for anything.
+func Every(filters ...store.Filter) store.Filter {
+	var all store.And
+	for _, f := range filters {
+		if f != nil {
+			all = append(all, f)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
+
 // OpOf is the store's name of an operator.
 func OpOf(op odata.Op) store.Op {
 	switch op {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/odata"
@@ -211,30 +212,26 @@ func (k *Kind[C, T]) Ordered(c C, orders []odata.Order, rows []T) ([]T, error) {
 
 // mentionsRelated says whether a filter asks for more than a row's own properties and the ids of related objects.
 func (k *Kind[C, T]) mentionsRelated(e odata.Expr) bool {
-	related := func(p odata.Path) bool {
+	return odata.Mentions(e, func(p odata.Path) bool {
 		return slices.ContainsFunc(k.Schema.Navigations, func(n odata.Navigation) bool { return n.Name == p.Segments[0] }) &&
 			(len(p.Segments) == 1 || p.Segments[1] != "id")
+	})
+}
+
+// TextValue is a text as a value of Kind; nil for the empty one.
+func TextValue(s string) any {
+	if s == "" {
+		return nil
 	}
-	switch e := e.(type) {
-	case odata.And:
-		return slices.ContainsFunc(e, k.mentionsRelated)
-	case odata.Or:
-		return slices.ContainsFunc(e, k.mentionsRelated)
-	case odata.Not:
-		return k.mentionsRelated(e.X)
-	case odata.Compare:
-		return related(e.Path)
-	case odata.In:
-		return related(e.Path)
-	case odata.Call:
-		for _, a := range e.Args {
-			if p, ok := a.(odata.Path); ok && related(p) {
-				return true
-			}
-		}
-	case odata.Any, odata.All:
+	return s
+}
+
+// TimeValue is an instant as a value of Kind; nil for none.
+func TimeValue(t time.Time) any {
+	if t.IsZero() {
+		return nil
 	}
-	return false
+	return t
 }
 
 // Decode reads the body of a call that answers with a row. What the answer shall hold is checked first: an error must

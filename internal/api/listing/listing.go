@@ -1,5 +1,5 @@
-// Package listing pages through sets as OData asks for them: what the store can decide of a filter it decides, and the rest
-// is finished in memory, a bounded while for each page. The dialects that are OData share it; each brings its own rows,
+// Package listing reads sets and writes entities as OData asks for them: what the store can decide of a filter it decides, and the
+// rest is finished in memory, a bounded while for each page. The dialects that are OData share it; each brings its own rows,
 // names and columns.
 package listing
 

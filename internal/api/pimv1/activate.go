@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
 	"portcullis/internal/schedule"
 )
@@ -52,7 +53,7 @@ func selfDeactivate(c *call) (api.Answer, error) {
 	}
 	ask := pim.Ask{By: c.Caller, Action: pim.SelfDeactivate, Kind: pim.Assignment, Key: c.key(c.Caller.Principal, role.ID)}
 	switch _, err := c.app.Do(c.Context(), ask); {
-	case refusedAs(err, pim.NotThere): // nothing was active: the answer has nothing to tell
+	case wire.Refused(err, pim.NotThere): // nothing was active: the answer has nothing to tell
 		return noContent()
 	case err != nil:
 		return api.Answer{}, err
@@ -127,9 +128,9 @@ func (c *call) do(ask pim.Ask) (pim.Outcome, error) {
 	out, err := c.app.Do(c.Context(), ask)
 	activates := ask.Action == pim.SelfActivate
 	switch {
-	case activates && refusedAs(err, pim.AlreadyThere):
+	case activates && wire.Refused(err, pim.AlreadyThere):
 		err = badRequest("The role is already activated.")
-	case activates && refusedAs(err, pim.Forbidden) && ask.Key.Principal != c.Caller.Principal:
+	case activates && wire.Refused(err, pim.Forbidden) && ask.Key.Principal != c.Caller.Principal:
 		err = forbidden("On behalf of elevation is not allowed.")
 	case activates && failsOn(err, pim.ExpirationRule):
 		err = c.outOfRange(ask.Key.Role)

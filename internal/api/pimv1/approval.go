@@ -42,7 +42,7 @@ func approvalKind(roleInfo, request *odata.Schema) kind[pim.Request] {
 		Set: approvalSet, Type: "privilegedApproval",
 		Schema: &odata.Schema{
 			Properties: []odata.Property{
-				idProperty("id"), idProperty("userId"), idProperty("roleId"), textProperty("approvalType"), wordProperty("approvalState", approvalStates()...),
+				idProperty("id"), idProperty("userId"), idProperty("roleId"), textProperty("approvalType"), enumProperty("approvalState", approvalStates()...),
 				plainProperty("approvalDuration"), textProperty("requestorReason"), textProperty("approverReason"), timeProperty("startDateTime"),
 				timeProperty("endDateTime"), withID("roleInfo"), withID("request"),
 			},
@@ -115,13 +115,13 @@ func approvalValue(_ *call, r pim.Request, path []string) any {
 	case "approvalState":
 		return approvalState(r)
 	case "requestorReason":
-		return textValue(r.Justification)
+		return listing.TextValue(r.Justification)
 	case "approverReason":
-		return textValue(approverReason(r))
+		return listing.TextValue(approverReason(r))
 	case "startDateTime":
-		return timeValue(start)
+		return listing.TimeValue(start)
 	case "endDateTime":
-		return timeValue(end)
+		return listing.TimeValue(end)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package pimv1
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ func (c *call) held(user pim.PrincipalID, role pim.RoleID) (held, error) {
 	var h held
 	for _, k := range []pim.Kind{pim.Eligibility, pim.Assignment} {
 		page, err := c.app.Grants(c.Context(), c.Caller, app.GrantQuery{Provider: pim.Directory, Kind: k,
-			Query: store.Query{Tenant: c.Tenant, Limit: listing.PageSize, Where: all(userIs(user), roleIs(role),
+			Query: store.Query{Tenant: c.Tenant, Limit: listing.PageSize, Where: listing.Every(userIs(user), roleIs(role),
 				store.Is(store.FieldScope, string(pim.Everywhere)), store.Is(store.FieldMember, int(pim.Direct)))}})
 		if err != nil {
 			return held{}, err
@@ -95,10 +94,11 @@ func (ch *change) inactive() {
 	if len(ch.has.assigned) == 0 {
 		return
 	}
-	run, holds := ch.has.assigned[0].Window.At(ch.now)
-	soonest := run.Start.Add(policy.MinimumDuration)
+	s := ch.has.assigned[0]
+	run, _ := s.Window.At(ch.now)
+	soonest := s.EndsSoonest(ch.now)
 	switch {
-	case !holds || !soonest.After(ch.now):
+	case !soonest.After(ch.now):
 		ch.ask(pim.AdminRemove, pim.Assignment, noTime)
 	case run.End.IsZero() || run.End.After(soonest):
 		ch.ask(pim.AdminUpdate, pim.Assignment, schedule.Expiration{Kind: schedule.AfterDateTime, End: soonest})
@@ -374,8 +374,6 @@ func longestElevation(r policy.Rules) schedule.Duration {
 	}
 	return policy.LongestActivation()
 }
-
-func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
 
 // lasting is how long a duration is: activations have no years and months in them.
 func lasting(d schedule.Duration) time.Duration {

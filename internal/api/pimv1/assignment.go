@@ -10,6 +10,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -126,9 +127,9 @@ func assignmentValue(_ *call, r assignmentRow, path []string) any {
 	case "isElevated":
 		return r.Elevated
 	case "expirationDateTime":
-		return timeValue(r.Expires)
+		return listing.TimeValue(r.Expires)
 	case "resultMessage":
-		return textValue(r.message())
+		return listing.TextValue(r.message())
 	}
 	return nil
 }
@@ -137,18 +138,11 @@ func roleIs(id pim.RoleID) store.Filter { return store.Is(store.FieldRole, strin
 
 func userIs(id pim.PrincipalID) store.Filter { return store.Is(store.FieldPrincipal, string(id)) }
 
-// all joins conditions, leaving out what is none.
-func all(filters ...store.Filter) store.Filter {
-	return store.And(slices.DeleteFunc(filters, func(f store.Filter) bool { return f == nil }))
-}
-
 // Bounds of what is read for one answer.
 const (
 	// grantPage is how many grants are read at once, and peoplePage of how many principals it is asked whether they are people.
 	grantPage  = 1000
 	peoplePage = 500
-	// mostAssignments is how many rows are sorted as asked.
-	mostAssignments = 50_000
 )
 
 // grants is one of the two lists that rows are made of: instances by role, read on as they are taken.
@@ -210,7 +204,7 @@ func (c *call) assignments(view app.View, where store.Filter) listing.Fetcher[as
 			rest = store.Compare{Field: store.FieldRole, Op: store.Ge, Value: string(role)}
 		}
 		limit := cmp.Or(q.Limit, listing.PageSize)
-		err := c.eachRole(view, all(where, q.Where, rest), func(of pim.RoleID, rows []assignmentRow) (bool, error) {
+		err := c.eachRole(view, listing.Every(where, q.Where, rest), func(of pim.RoleID, rows []assignmentRow) (bool, error) {
 			if of == role {
 				rows = slices.DeleteFunc(rows, func(r assignmentRow) bool { return r.User <= user })
 			}
@@ -228,7 +222,7 @@ func (c *call) assignments(view app.View, where store.Filter) listing.Fetcher[as
 
 // eachRole makes the rows of each role that anybody has something of, by person, and gives them to do until that says false.
 func (c *call) eachRole(view app.View, where store.Filter, do func(pim.RoleID, []assignmentRow) (bool, error)) error {
-	where = all(store.Is(store.FieldScope, string(pim.Everywhere)), where)
+	where = listing.Every(store.Is(store.FieldScope, string(pim.Everywhere)), where)
 	eligible := &grants{call: c, kind: pim.Eligibility, view: view, where: where}
 	active := &grants{call: c, kind: pim.Assignment, view: view, where: where}
 	for {
@@ -327,8 +321,8 @@ func (c *call) listAssignments(view app.View, where store.Filter) (api.Answer, e
 	}
 	var rows []assignmentRow
 	asked, _ := k.Columns.Compile(q.Filter)
-	err = c.eachRole(view, all(where, asked), func(_ pim.RoleID, of []assignmentRow) (bool, error) {
-		if len(rows)+len(of) > mostAssignments {
+	err = c.eachRole(view, listing.Every(where, asked), func(_ pim.RoleID, of []assignmentRow) (bool, error) {
+		if len(rows)+len(of) > listing.MostSorted {
 			return false, badRequest("$orderby: these are too many rows to sort; narrow them by roleId or userId.")
 		}
 		people, _, err := c.firstPeople(of, len(of))
@@ -354,7 +348,7 @@ func (c *call) row(user pim.PrincipalID, role pim.RoleID) (assignmentRow, bool, 
 	if user == c.Caller.Principal {
 		view = app.Mine
 	}
-	page, err := c.assignments(view, all(userIs(user), roleIs(role)))(store.Query{Limit: 1})
+	page, err := c.assignments(view, listing.Every(userIs(user), roleIs(role)))(store.Query{Limit: 1})
 	if err != nil || len(page.Rows) == 0 {
 		return assignmentRow{User: user, Role: role}, false, err
 	}
@@ -406,5 +400,5 @@ func uniqueAdminsCount(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	return c.answer("Edm.Int32", func(b []byte) []byte { return appendInt(b, len(users)) })
+	return c.answer("Edm.Int32", func(b []byte) []byte { return wire.AppendInt(b, len(users)) })
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/governance"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/pim"
@@ -78,7 +79,7 @@ func eventKind() kind[pim.Event] {
 		Schema: &odata.Schema{Properties: []odata.Property{
 			idProperty("id"), idProperty("userId"), textProperty("userName"), textProperty("userMail"), idProperty("roleId"), textProperty("roleName"),
 			timeProperty("expirationDateTime"), timeProperty("creationDateTime"), idProperty("requestorId"), textProperty("requestorName"),
-			idProperty("tenantId"), wordProperty("requestType", eventTypes()...), textProperty("additionalInformation"),
+			idProperty("tenantId"), enumProperty("requestType", eventTypes()...), textProperty("additionalInformation"),
 			textProperty("referenceKey"), textProperty("referenceSystem"),
 		}},
 		Columns: listing.Columns{
@@ -126,8 +127,10 @@ func writeEvent(c *call, o *object, e pim.Event) {
 	o.Text("userMail", e.Principal.Account)
 	o.Str("roleId", string(e.Key.Role))
 	o.Text("roleName", e.RoleName)
-	if o.Member("expirationDateTime") {
-		o.B = appendTimeOrZero(o.B, ends(e))
+	if end := ends(e); end.IsZero() {
+		o.Raw("expirationDateTime", []byte(governance.ZeroDate))
+	} else {
+		o.Time("expirationDateTime", end)
 	}
 	o.Time("creationDateTime", e.At)
 	o.Text("requestorId", string(e.By.Principal))
@@ -139,14 +142,6 @@ func writeEvent(c *call, o *object, e pim.Event) {
 	o.Text("referenceSystem", e.Ticket.System)
 }
 
-// appendTimeOrZero writes an instant, or the date that stands for none.
-func appendTimeOrZero(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, `"0001-01-01T00:00:00Z"`...)
-	}
-	return api.AppendTime(b, t)
-}
-
 func eventValue(c *call, e pim.Event, path []string) any {
 	switch strings.Join(path, "/") {
 	case "id":
@@ -154,21 +149,21 @@ func eventValue(c *call, e pim.Event, path []string) any {
 	case "userId":
 		return string(e.Key.Principal)
 	case "userName":
-		return textValue(e.Principal.Name)
+		return listing.TextValue(e.Principal.Name)
 	case "userMail":
-		return textValue(e.Principal.Account)
+		return listing.TextValue(e.Principal.Account)
 	case "roleId":
 		return string(e.Key.Role)
 	case "roleName":
-		return textValue(e.RoleName)
+		return listing.TextValue(e.RoleName)
 	case "expirationDateTime":
 		return ends(e)
 	case "creationDateTime":
 		return e.At
 	case "requestorId":
-		return textValue(string(e.By.Principal))
+		return listing.TextValue(string(e.By.Principal))
 	case "requestorName":
-		return textValue(requestorName(e))
+		return listing.TextValue(requestorName(e))
 	}
 	return eventRest(c, e, path[0])
 }
@@ -180,18 +175,18 @@ func eventRest(c *call, e pim.Event, name string) any {
 	case "requestType":
 		return eventType(e)
 	case "additionalInformation":
-		return textValue(information(e))
+		return listing.TextValue(information(e))
 	case "referenceKey":
-		return textValue(e.Ticket.Number)
+		return listing.TextValue(e.Ticket.Number)
 	case "referenceSystem":
-		return textValue(e.Ticket.System)
+		return listing.TextValue(e.Ticket.System)
 	}
 	return nil
 }
 
 // events reads pages of the log, the latest first unless asked otherwise.
 func (c *call) events(q store.Query) (store.Page[pim.Event], error) {
-	q.Where = all(store.Is(store.FieldProvider, string(pim.Directory)), store.Is(store.FieldScope, string(pim.Everywhere)), toldActivities(), q.Where)
+	q.Where = listing.Every(store.Is(store.FieldProvider, string(pim.Directory)), store.Is(store.FieldScope, string(pim.Everywhere)), toldActivities(), q.Where)
 	if len(q.Order) == 0 {
 		q.Order = []store.Order{{Field: store.FieldAt, Desc: true}}
 	}

@@ -1,8 +1,7 @@
 package pimv1
 
 import (
-	"errors"
-	"time"
+	"net/http"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
@@ -73,7 +72,7 @@ func boolProperty(name string) odata.Property {
 	return odata.Property{Name: name, Kind: odata.KindBool, Filterable: true, Sortable: true}
 }
 
-func wordProperty(name string, values ...string) odata.Property {
+func enumProperty(name string, values ...string) odata.Property {
 	return odata.Property{Name: name, Kind: odata.KindEnum, Filterable: true, Sortable: true, Values: values}
 }
 
@@ -87,26 +86,6 @@ func withID(navigation string) odata.Property {
 	return odata.Property{Name: navigation, Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{idProperty("id")}}
 }
 
-func textValue(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func timeValue(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t
-}
-
-// isForbidden says whether an error is the core's refusal of somebody who may not.
-func isForbidden(err error) bool {
-	r, ok := errors.AsType[*pim.Refusal](err)
-	return ok && r.Code == pim.Forbidden
-}
-
 // answer is a value that is no entity: that of a function, or a list of complex values.
 func (c *call) answer(context string, write func([]byte) []byte) (api.Answer, error) {
 	o := wire.New(nil, nil)
@@ -116,7 +95,7 @@ func (c *call) answer(context string, write func([]byte) []byte) (api.Answer, er
 	}
 	o.Name("value")
 	o.B = write(o.B)
-	return c.JSON(200, o.End()), nil
+	return c.JSON(http.StatusOK, o.End()), nil
 }
 
-func noContent() (api.Answer, error) { return api.Answer{Status: 204}, nil }
+func noContent() (api.Answer, error) { return api.Answer{Status: http.StatusNoContent}, nil }

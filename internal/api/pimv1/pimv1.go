@@ -91,7 +91,7 @@ type handler func(*call) (api.Answer, error)
 // as makes the handler of a route.
 func (s *Surface) as(h handler) api.Handler {
 	return func(r *api.Request) (api.Answer, error) {
-		return h(&call{Call: listing.Call{Request: r, Root: root, Meta: listing.MetadataOf(r.Request)}, Surface: s, now: s.app.Time()})
+		return h(&call{Call: listing.NewCall(r, root), Surface: s, now: s.app.Time()})
 	}
 }
 
@@ -101,7 +101,7 @@ func (c *call) id(name string) string { return strings.ToLower(c.PathValue(name)
 // Retirement says how the dialect stands.
 func (s *Surface) Retirement(r *api.Request) *api.Retirement {
 	return &api.Retirement{Dialect: Name, Deprecated: s.Deprecated, Sunset: s.Sunset, Successor: r.Origin + "/v1.0/roleManagement/directory",
-		Off: s.Mode == api.Off, ReadOnly: s.Mode == api.ReadOnly, Gone: gone}
+		Mode: s.Mode, Gone: gone}
 }
 
 // gone answers where an operator has switched the dialect off, or for writing, as the service answered a tenant that had moved on

@@ -3,16 +3,13 @@ package pimv1
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
-	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -91,7 +88,7 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 		return fromFailures(r.Failures, fresh, p)
 	case r.Code == pim.ContextMissing:
 		p.Code = "RoleAssignmentRequestAcrsValidationFailed"
-		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
+		p.Message += auth.EscapedClaims(r.Context)
 		p.Header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
 	case r.Code == pim.InvalidSchedule && r.Field == "start":
 		p.Message = startText
@@ -124,37 +121,25 @@ func fromFailures(failed []pim.Failure, fresh time.Duration, p *problem) *proble
 		{pim.TicketingRule, "GenericElevateUserToRoleAssignments: Tickting information is required and not supplied in the activation process."},
 	}
 	for _, t := range texts {
-		if failed := hasFailed(failed, t.rule); failed {
+		if wire.Failed(failed, t.rule) {
 			p.Message = t.text
 			return p
 		}
 	}
-	if hasFailed(failed, pim.MFARule) {
+	if wire.Failed(failed, pim.MFARule) {
 		p = forbidden("Elevation requires Multi-Factor Authentication.")
 		p.Header = http.Header{"Www-Authenticate": {auth.StepUp(fresh).String()}}
 	}
 	return p
 }
 
-func hasFailed(list []pim.Failure, rule pim.PolicyRule) bool {
-	for _, f := range list {
-		if f.Rule == rule {
-			return true
-		}
-	}
-	return false
-}
-
-// refusedAs says whether an error is the core's refusal with a code.
-func refusedAs(err error, code pim.Code) bool {
-	r, ok := errors.AsType[*pim.Refusal](err)
-	return ok && r.Code == code
-}
+// isForbidden says whether an error is the core's refusal of somebody who may not.
+func isForbidden(err error) bool { return wire.Refused(err, pim.Forbidden) }
 
 // failsOn says whether a rule of the role is the one that would be told.
 func failsOn(err error, rule pim.PolicyRule) bool {
 	r, ok := errors.AsType[*pim.Refusal](err)
-	return ok && r.Code == pim.PolicyFailed && hasFailed(r.Failures, rule) && !hasFailed(r.Failures, pim.EligibilityRule)
+	return ok && r.Code == pim.PolicyFailed && wire.Failed(r.Failures, rule) && !wire.Failed(r.Failures, pim.EligibilityRule)
 }
 
 // Problem prints an error.
@@ -165,12 +150,6 @@ func (s *Surface) Problem(r *api.Request, err error) api.Answer {
 func problemOf(r *api.Request, err error) *problem {
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
 		return fromRefusal(refusal, r.FreshMFA)
-	}
-	if e, ok := errors.AsType[*policy.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidPolicy, Field: e.Rule, Detail: e.Detail}, 0)
-	}
-	if e, ok := errors.AsType[*schedule.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail}, 0)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return listing.NotFound(r.URL.Path)

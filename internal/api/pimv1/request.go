@@ -74,10 +74,10 @@ func requestKind(roleInfo *odata.Schema) kind[pim.Request] {
 		Set: requestSet, Type: "privilegedRoleAssignmentRequest",
 		Schema: &odata.Schema{
 			Properties: []odata.Property{
-				idProperty("id"), idProperty("userId"), idProperty("roleId"), wordProperty("type", governance.TypeName(pim.AdminAssign), governance.TypeName(pim.SelfActivate)),
-				wordProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)), plainProperty("schedule"),
+				idProperty("id"), idProperty("userId"), idProperty("roleId"), enumProperty("type", governance.TypeName(pim.AdminAssign), governance.TypeName(pim.SelfActivate)),
+				enumProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)), plainProperty("schedule"),
 				textProperty("duration"), textProperty("reason"), textProperty("ticketNumber"), textProperty("ticketSystem"),
-				timeProperty("requestedDateTime"), wordProperty("status", requestStatuses()...), withID("roleInfo"),
+				timeProperty("requestedDateTime"), enumProperty("status", requestStatuses()...), withID("roleInfo"),
 			},
 			Navigations: []odata.Navigation{{Name: "roleInfo", Schema: roleInfo}},
 		},
@@ -193,13 +193,13 @@ func requestValue(_ *call, r pim.Request, path []string) any {
 	case "assignmentState":
 		return governance.StateName(r.Kind)
 	case "duration":
-		return textValue(hoursOf(r))
+		return listing.TextValue(hoursOf(r))
 	case "reason":
-		return textValue(r.Justification)
+		return listing.TextValue(r.Justification)
 	case "ticketNumber":
-		return textValue(r.Ticket.Number)
+		return listing.TextValue(r.Ticket.Number)
 	case "ticketSystem":
-		return textValue(r.Ticket.System)
+		return listing.TextValue(r.Ticket.System)
 	case "requestedDateTime":
 		return r.Created
 	case "status":
@@ -210,14 +210,14 @@ func requestValue(_ *call, r pim.Request, path []string) any {
 
 // shown are the requests that this dialect has words for.
 func shown() store.Filter {
-	return all(store.Is(store.FieldScope, string(pim.Everywhere)),
+	return listing.Every(store.Is(store.FieldScope, string(pim.Everywhere)),
 		store.Or{store.Is(store.FieldAction, int(pim.AdminAssign)), store.Is(store.FieldAction, int(pim.SelfActivate))})
 }
 
 // requests reads pages of requests for people. Groups and applications are left out, so that nobody has counted these rows yet.
 func (c *call) requests(view app.View, where store.Filter) listing.Fetcher[pim.Request] {
 	return func(q store.Query) (store.Page[pim.Request], error) {
-		q.Where = all(shown(), where, q.Where)
+		q.Where = listing.Every(shown(), where, q.Where)
 		page, err := c.app.Requests(c.Context(), c.Caller, pim.Directory, 0, view, q)
 		if err != nil {
 			return page, err
@@ -279,7 +279,7 @@ func (c *call) byDefault(name, value string) {
 func (c *call) findRequest() (pim.Request, error) {
 	r, err := c.app.Request(c.Context(), c.Caller, c.Tenant, pim.Directory, 0, pim.RequestID(c.id("id")))
 	switch {
-	case err != nil && !refusedAs(err, pim.UnknownRequest):
+	case err != nil && !wire.Refused(err, pim.UnknownRequest):
 		return r, err
 	case err == nil && r.Key.Scope == pim.Everywhere && (r.Action == pim.AdminAssign || r.Action == pim.SelfActivate):
 		return r, nil
@@ -452,7 +452,7 @@ func cancelRequest(c *call) (api.Answer, error) {
 	}
 	out, err := c.app.Do(c.Context(), pim.Ask{By: c.Caller, Action: pim.Cancel, Kind: r.Kind, Key: r.Key, Request: r.ID})
 	switch {
-	case refusedAs(err, pim.UnknownRequest): // who may see it may still not withdraw it
+	case wire.Refused(err, pim.UnknownRequest): // who may see it may still not withdraw it
 		return api.Answer{}, forbidden("Requester not allowed to make Cancel call or request not found.")
 	case err != nil:
 		return api.Answer{}, err

@@ -30,7 +30,7 @@ func summaryKind() kind[summaryRow] {
 	return kind[summaryRow]{
 		Set: roleSet, Type: "privilegedRoleSummary",
 		Schema: &odata.Schema{Properties: []odata.Property{
-			idProperty("id"), wordProperty("status", "ok", "bad"), plainProperty("usersCount"), plainProperty("managedCount"),
+			idProperty("id"), enumProperty("status", "ok", "bad"), plainProperty("usersCount"), plainProperty("managedCount"),
 			plainProperty("elevatedCount"), boolProperty("mfaEnabled"),
 		}},
 		Key: func(r summaryRow) string { return string(r.role) },

@@ -145,9 +145,9 @@ func TestSettingsKeepWhatTheyDoNotSay(t *testing.T) {
 // TestHowItRetires: what callers are told, and what is left of the dialect in each mode.
 func TestHowItRetires(t *testing.T) {
 	since := time.Date(2021, 5, 31, 0, 0, 0, 0, time.UTC)
-	for mode, want := range map[api.Mode][2]bool{api.On: {false, false}, api.ReadOnly: {false, true}, api.Off: {true, false}} {
+	for _, mode := range []api.Mode{api.On, api.ReadOnly, api.Off} {
 		r := New(nil, nil, Options{Mode: mode, Deprecated: since, Sunset: since}).Retirement(&api.Request{Origin: "https://pim.example.com"})
-		if r.Off != want[0] || r.ReadOnly != want[1] || r.Dialect != "v1" || !r.Deprecated.Equal(since) || !r.Sunset.Equal(since) ||
+		if r.Mode != mode || r.Dialect != "v1" || !r.Deprecated.Equal(since) || !r.Sunset.Equal(since) ||
 			r.Successor != "https://pim.example.com/v1.0/roleManagement/directory" {
 			t.Errorf("%v: got %+v", mode, r)
 		}

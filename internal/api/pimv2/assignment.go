@@ -11,6 +11,7 @@ import (
 	"portcullis/internal/api/governance"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -38,9 +39,7 @@ func (k *kinds) setAssignments() {
 	k.assignment = kind[row]{
 		Set: "governanceRoleAssignments", Type: "governanceRoleAssignment", Schema: schema,
 		Key: row.id, Write: writeAssignment, Value: assignmentValue, Relate: relateAssignments,
-		Deep: func(c *call, rows []row) (func(int, []string) any, error) {
-			return deepValues(c, rows, row.reference, assignmentValue)
-		},
+		Deep: deep(row.reference, assignmentValue),
 	}
 }
 
@@ -78,20 +77,9 @@ func assignmentColumns(p pim.Provider) listing.Columns {
 	return cs
 }
 
-func memberType(m pim.MemberType) string {
-	switch m {
-	case pim.ByGroup:
-		return "Group"
-	case pim.Inherited:
-		return "Inherited"
-	case pim.Direct:
-	}
-	return "Direct"
-}
-
 func memberTypes(word string) []int {
 	for _, m := range []pim.MemberType{pim.Direct, pim.ByGroup, pim.Inherited} {
-		if strings.EqualFold(word, memberType(m)) {
+		if strings.EqualFold(word, wire.MemberType(m)) {
 			return []int{int(m)}
 		}
 	}
@@ -153,7 +141,7 @@ func writeAssignment(c *call, o *object, r row) {
 	}
 	o.Time("startDateTime", start)
 	o.Time("endDateTime", end)
-	o.Str("memberType", memberType(r.Member))
+	o.Str("memberType", wire.MemberType(r.Member))
 	o.Str("assignmentState", governance.StateName(r.Schedule.Kind))
 	o.Str("status", provisioned)
 	if c.host {
@@ -176,19 +164,19 @@ func assignmentValue(_ *call, r row, path []string) any {
 	case "subjectId", "subject/id":
 		return string(r.Principal)
 	case "scopedResourceId", "scopedResource/id":
-		return textValue(scopedResource(key))
+		return listing.TextValue(scopedResource(key))
 	case linkedName + "Id":
-		return textValue(r.linked())
+		return listing.TextValue(r.linked())
 	case "externalId":
-		return textValue(r.external)
+		return listing.TextValue(r.external)
 	case "isPermanent":
 		return end.IsZero()
 	case "startDateTime":
-		return timeValue(start)
+		return listing.TimeValue(start)
 	case "endDateTime":
-		return timeValue(end)
+		return listing.TimeValue(end)
 	case "memberType":
-		return memberType(r.Member)
+		return wire.MemberType(r.Member)
 	case "assignmentState":
 		return governance.StateName(r.Schedule.Kind)
 	case "status":
@@ -287,22 +275,14 @@ func (a assignments) count(q store.Query) (int, error) {
 
 // read reads a page of one kind.
 func (a assignments) read(k pim.Kind, q store.Query) (store.Page[row], error) {
-	where := store.And{}
-	if q.Where != nil {
-		where = append(where, q.Where)
-	}
-	if a.target.role != "" {
-		where = append(where, store.Is(store.FieldRole, string(a.target.role)))
-	}
-	if a.target.subject != "" && a.view != app.Mine {
-		where = append(where, store.Is(store.FieldPrincipal, string(a.target.subject)))
-	}
+	scope, subject := pim.Scope(""), a.target.subject
 	if p := a.target.place; p != nil && a.provider != pim.Resource && p.key.Scope != pim.Everywhere {
-		where = append(where, store.Is(store.FieldScope, string(a.target.place.key.Scope)))
+		scope = p.key.Scope
 	}
-	if q.Where = where; len(where) == 0 {
-		q.Where = nil
+	if a.view == app.Mine {
+		subject = "" // which the view says, and of groups too
 	}
+	q.Where = listing.Every(q.Where, keyIs(store.FieldRole, a.target.role), keyIs(store.FieldPrincipal, subject), keyIs(store.FieldScope, scope))
 	var page store.Page[pim.Instance]
 	var err error
 	if a.provider == pim.Resource {
@@ -339,7 +319,7 @@ func (c *call) shown(at *place, list []pim.Instance) ([]row, error) {
 	if len(scopes) == 0 {
 		return out, nil
 	}
-	nodes, err := c.app.NodesByScope(c.Context(), c.Tenant, keysOf(scopes))
+	nodes, err := c.nodes(keysOf(scopes))
 	for i := range out {
 		if s := &out[i].Schedule; s.Kind == pim.Assignment {
 			id := nodes[s.Key.Scope].ID
@@ -352,70 +332,16 @@ func (c *call) shown(at *place, list []pim.Instance) ([]row, error) {
 	return out, err
 }
 
-// mostSorted bounds how many rows are sorted at once.
-const mostSorted = 50_000
-
-// page reads the page of a list that a query asks for.
+// page reads the page of a list that a query asks for. A store sorts each kind by itself: what is asked in an order is sorted here.
 func (a assignments) page(q odata.Query) (listing.Page[row], error) {
 	k := a.kinds.assignment
 	k.Columns = assignmentColumns(a.provider)
 	q.Filter = a.target.rest
-	if len(q.OrderBy) == 0 {
-		return listing.Read(a.call, &k, q, a.fetch)
-	}
-	// A store sorts each kind by itself, and not by names: the whole is sorted here.
-	orders := q.OrderBy
-	q.OrderBy = nil
-	all, err := a.all(q.Filter)
-	if err == nil {
-		all, err = k.Ordered(a.call, orders, all)
-	}
-	if err != nil {
-		return listing.Page[row]{}, err
-	}
-	q.Filter = nil
-	return k.PageOf(a.call, q, all)
-}
-
-// all reads all rows that a filter lets pass, up to a bound.
-func (a assignments) all(filter odata.Expr) ([]row, error) {
-	k := a.kinds.assignment
-	q := store.Query{Tenant: a.Tenant, Limit: listing.ScanSize}
-	q.Where, _ = assignmentColumns(a.provider).Compile(filter)
-	var out []row
-	for {
-		page, err := a.fetch(q)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := k.Sifted(a.call, odata.Query{Filter: filter}, page.Rows)
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, rows...); len(out) > mostSorted {
-			return nil, &api.ODataError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery",
-				Message: "There are too many assignments to be sorted; ask for fewer by $filter, or without $orderby."}
-		}
-		if q.After = page.Next; len(page.Next) == 0 {
-			return out, nil
-		}
-	}
+	return listing.ReadSorted(a.call, &k, q, a.fetch)
 }
 
 func listAssignments(c *call) (api.Answer, error) {
-	q, err := c.Query(c.kinds.assignment.Schema)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	t, err := c.narrow(q.Filter)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	p, err := c.assignments(t).page(q)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	return listing.Finish(c, &c.kinds.assignment, q, p)
+	return listNarrowed(c, &c.kinds.assignment, func(t target, q odata.Query) (listing.Page[row], error) { return c.assignments(t).page(q) })
 }
 
 // countAssignments counts the rows at a place that the caller may see.
@@ -429,9 +355,9 @@ func (c *call) countAssignments(p place) (int, error) {
 	return max(page.Count, 0), err
 }
 
-// eachAt calls do for each of the rows at a place that the caller may see.
-func (c *call) eachAt(p place, do func(row)) error {
-	a := assignments{call: c, target: target{place: &p}}
+// eachAt calls do for each of the rows at a place that the caller may see: of one role, where one is named.
+func (c *call) eachAt(p place, of pim.RoleID, do func(row)) error {
+	a := assignments{call: c, target: target{place: &p, role: of}}
 	err := a.each(nil, do)
 	if isForbidden(err) {
 		a.view = app.Mine
@@ -445,7 +371,7 @@ func (c *call) assignmentByID(id string) (row, error) {
 	schedule, member := cutID(id)
 	for _, k := range []pim.Kind{pim.Eligibility, pim.Assignment} {
 		in, err := c.grant(k, schedule)
-		if errors.Is(err, store.ErrNotFound) || refused(err, pim.UnknownGrant) || isForbidden(err) {
+		if isNotThere(err) || isForbidden(err) {
 			continue
 		}
 		if err == nil && (member != "" || in.Principal != in.Schedule.Key.Principal) {
@@ -545,11 +471,7 @@ func navigateAssignment(name string) handler {
 
 // relateAssignments loads what assignments lead to.
 func relateAssignments(c *call, expands []odata.Expand, rows []row) ([]related, error) {
-	refs := make([]reference, len(rows))
-	for i, r := range rows {
-		refs[i] = r.reference()
-	}
-	out, err := relateReferences(c, expands, refs)
+	out, err := relateReferences(c, expands, references(rows, row.reference))
 	if err != nil {
 		return nil, err
 	}
@@ -595,22 +517,26 @@ func (c *call) linkedTo(rows []row) (map[string]row, error) {
 	if a.view = app.Mine; c.provider != pim.Resource {
 		return found, a.each(where, take)
 	}
-	// Whoever reads one place may not list the whole tree: what is not the caller's own is looked for one by one.
 	if err := a.each(where, take); err != nil {
 		return nil, err
 	}
+	return found, c.linkedOneByOne(rows, found)
+}
+
+// linkedOneByOne adds the eligible rows that are not found yet: whoever reads one place may not list the whole tree.
+func (c *call) linkedOneByOne(rows []row, found map[string]row) error {
 	for _, r := range rows {
 		if _, ok := found[r.linked()]; ok || r.linked() == "" {
 			continue
 		}
 		switch linked, err := c.assignmentByID(r.linked()); {
 		case err == nil:
-			take(linked)
+			found[linked.id()] = linked
 		case !isMissing(err):
-			return nil, err
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // placeOf is the one place that rows of a group or of the tree are shown at; nil: they are of several, or of the directory.
@@ -641,8 +567,6 @@ func (a assignments) each(where store.Filter, do func(row)) error {
 	}
 	return nil
 }
-
-func isForbidden(err error) bool { return refused(err, pim.Forbidden) }
 
 // isMissing says whether an error means that nothing is there for the caller, in the core's words or in ours.
 func isMissing(err error) bool {

@@ -17,6 +17,15 @@ type reference struct {
 	subject pim.PrincipalID
 }
 
+// references are what rows lead to.
+func references[T any](rows []T, ref func(T) reference) []reference {
+	out := make([]reference, len(rows))
+	for i, row := range rows {
+		out[i] = ref(row)
+	}
+	return out
+}
+
 // scopedKey is the key, without a role, of what a role of the directory is narrowed to; zero: nothing.
 func scopedKey(k pim.RoleKey) pim.RoleKey {
 	if scopedResource(k) == "" {
@@ -70,16 +79,27 @@ func relateReferences(c *call, expands []odata.Expand, refs []reference) ([]rela
 	return out, nil
 }
 
+// relating is relateReferences for rows that lead to nothing else.
+func relating[T any](ref func(T) reference) func(*call, []odata.Expand, []T) ([]related, error) {
+	return func(c *call, expands []odata.Expand, rows []T) ([]related, error) {
+		return relateReferences(c, expands, references(rows, ref))
+	}
+}
+
 // placesFor reads resources with what they have only where it is selected.
 func (c *call) placesFor(q odata.Query) func(map[pim.RoleKey]bool) (map[pim.RoleKey]place, error) {
 	return func(keys map[pim.RoleKey]bool) (map[pim.RoleKey]place, error) {
 		found, err := c.places(keys)
+		if err != nil {
+			return nil, err
+		}
+		at, rows := make([]pim.RoleKey, 0, len(found)), make([]place, 0, len(found))
 		for k, p := range found {
-			if err == nil {
-				one := []place{p}
-				err = c.complete(q, one)
-				found[k] = one[0]
-			}
+			at, rows = append(at, k), append(rows, p)
+		}
+		err = c.complete(q, rows)
+		for i, k := range at {
+			found[k] = rows[i]
 		}
 		return found, err
 	}
@@ -141,12 +161,14 @@ func encodedBy[K comparable, T any](c *call, k *kind[T], q odata.Query, found ma
 	return out, nil
 }
 
-// deepValues gives the values of rows and of what they lead to.
-func deepValues[T any](c *call, rows []T, ref func(T) reference, own func(*call, T, []string) any) (func(int, []string) any, error) {
-	refs := make([]reference, len(rows))
-	for i, row := range rows {
-		refs[i] = ref(row)
+// deep gives the values of rows and of what they lead to.
+func deep[T any](ref func(T) reference, own func(*call, T, []string) any) func(*call, []T) (func(int, []string) any, error) {
+	return func(c *call, rows []T) (func(int, []string) any, error) {
+		return deepValues(c, rows, references(rows, ref), own)
 	}
+}
+
+func deepValues[T any](c *call, rows []T, refs []reference, own func(*call, T, []string) any) (func(int, []string) any, error) {
 	at := of(refs, atResource)
 	for k := range of(refs, atScoped) {
 		at[k] = true

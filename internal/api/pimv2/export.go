@@ -1,11 +1,7 @@
 package pimv2
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -14,14 +10,13 @@ import (
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
+	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
 
 // The export of assignments (learn.microsoft.com/graph/api/governanceroleassignment-export): a table of comma-separated values in
 // the form of the service's sample (reference pim-v2 §7), with two byte order marks before the header.
-
-// exportWithin bounds the reading of one page.
-const exportWithin = 30 * time.Second
 
 const byteOrderMark = "\xef\xbb\xbf"
 
@@ -41,103 +36,58 @@ func exportAssignments(c *call) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	x := &export{assignments: c.assignments(t), query: store.Query{Tenant: c.Tenant, Limit: listing.ScanSize}}
+	a := c.assignments(t)
+	x := &listing.Table[row]{Mark: byteOrderMark + byteOrderMark, Header: exportHeader(), Query: store.Query{Tenant: c.Tenant, Limit: listing.ScanSize}}
+	x.Read = func(ctx context.Context, page store.Query) (store.Page[row], error) {
+		within := a
+		within.call = c.within(ctx)
+		return within.fetch(page)
+	}
+	rest := t.rest
+	x.Cells = func(ctx context.Context, rows []row) ([][]string, error) { return c.within(ctx).cells(rest, rows) }
 	if q.Top != nil || q.Skip > 0 || q.SkipToken != "" || len(q.OrderBy) > 0 {
-		p, err := x.assignments.page(q)
-		if err != nil {
-			return api.Answer{}, err
-		}
-		x.page.Rows, x.target.rest = p.Rows, nil
+		var p listing.Page[row]
+		p, err = a.page(q)
+		x.Page.Rows, rest = p.Rows, nil
 	} else {
-		x.query.Where, _ = assignmentColumns(c.provider).Compile(t.rest)
-		// The first page is read before anything is answered: what cannot be read is then told as an error.
-		if err := x.read(c.Context()); err != nil {
-			return api.Answer{}, err
-		}
+		x.Query.Where, _ = assignmentColumns(c.provider).Compile(rest)
+		err = x.Begin(c.Context())
 	}
-	return api.Answer{Status: http.StatusOK, Type: "application/octet-stream", Stream: x.write}, nil
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return api.Answer{Status: http.StatusOK, Type: "application/octet-stream", Stream: x.Write}, nil
 }
 
-// export is a table in the making.
-type export struct {
-	assignments
-	query store.Query
-	page  store.Page[row]
-}
-
-// in makes the export read within a context: that of the call ends before a long answer does.
-func (x *export) in(ctx context.Context) {
-	request := *x.Request
+// within is the call as it reads one page within a context: its own ends before a long answer does, and what one page has seen of
+// the tree may have changed by the next.
+func (c *call) within(ctx context.Context) *call {
+	request, out := *c.Request, *c
 	request.Request = request.WithContext(ctx)
-	c := *x.call
-	c.Request = &request
-	x.call = &c
+	out.Request, out.seen = &request, map[pim.Scope]resource.Node{}
+	return &out
 }
 
-func (x *export) read(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, exportWithin)
-	defer cancel()
-	x.in(ctx)
-	var err error
-	x.page, err = x.fetch(x.query)
-	return err
-}
-
-// write writes page after page.
-func (x *export) write(ctx context.Context, w io.Writer) error {
-	var piece bytes.Buffer
-	piece.WriteString(byteOrderMark + byteOrderMark)
-	table := csv.NewWriter(&piece)
-	table.UseCRLF = true
-	if err := table.Write(exportHeader()); err != nil {
-		return fmt.Errorf("write the table: %w", err)
-	}
-	for {
-		if err := x.rows(ctx, table); err != nil {
-			return err
-		}
-		if _, err := w.Write(piece.Bytes()); err != nil {
-			return fmt.Errorf("send the table: %w", err)
-		}
-		piece.Reset()
-		if len(x.page.Next) == 0 {
-			return nil
-		}
-		x.query.After = x.page.Next
-		if err := x.read(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// rows writes the rows of the page at hand.
-func (x *export) rows(ctx context.Context, table *csv.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, exportWithin)
-	defer cancel()
-	x.in(ctx)
-	rows, err := x.kinds.assignment.Sifted(x.call, odata.Query{Filter: x.target.rest}, x.page.Rows)
+// cells are the cells of those rows that a filter lets pass.
+func (c *call) cells(filter odata.Expr, rows []row) ([][]string, error) {
+	rows, err := c.kinds.assignment.Sifted(c, odata.Query{Filter: filter}, rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	refs := make([]reference, len(rows))
+	refs := references(rows, row.reference)
+	subjects, err := c.subjects(of(refs, ofSubject))
+	if err != nil {
+		return nil, err
+	}
+	roles, err := c.roles(of(refs, ofRole))
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]string, len(rows))
 	for i, r := range rows {
-		refs[i] = r.reference()
+		out[i] = cellsOf(r, subjects[refs[i].subject], roles[refs[i].key])
 	}
-	subjects, err := x.subjects(of(refs, ofSubject))
-	if err != nil {
-		return err
-	}
-	roles, err := x.roles(of(refs, ofRole))
-	if err != nil {
-		return err
-	}
-	for i, r := range rows {
-		if err := table.Write(cellsOf(r, subjects[refs[i].subject], roles[refs[i].key])); err != nil {
-			return fmt.Errorf("write the table: %w", err)
-		}
-	}
-	table.Flush()
-	return table.Error()
+	return out, nil
 }
 
 // cellsOf are the cells of a row.
@@ -147,7 +97,7 @@ func cellsOf(r row, s subject, of role) []string {
 		mail = account
 	}
 	start, end := r.period()
-	return []string{governance.StateName(r.Schedule.Kind), wire.PlainCell(s.DisplayName), wire.PlainCell(of.name), wire.PlainCell(mail), memberType(r.Member), cellOf(start), cellOf(end)}
+	return []string{governance.StateName(r.Schedule.Kind), s.DisplayName, of.name, mail, wire.MemberType(r.Member), cellOf(start), cellOf(end)}
 }
 
 func cellOf(t time.Time) string {

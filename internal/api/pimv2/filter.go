@@ -4,9 +4,13 @@ import (
 	"slices"
 	"strings"
 
+	"portcullis/internal/api"
 	"portcullis/internal/api/governance"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/pim"
+	"portcullis/internal/store"
 )
 
 // target is what the address and the key equalities of a filter narrow a set to.
@@ -71,6 +75,23 @@ func (c *call) narrow(f odata.Expr) (target, error) {
 	return t, nil
 }
 
+// listNarrowed answers with the page of a set that is narrowed by its keys.
+func listNarrowed[T any](c *call, k *kind[T], page func(target, odata.Query) (listing.Page[T], error)) (api.Answer, error) {
+	q, err := c.Query(k.Schema)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	t, err := c.narrow(q.Filter)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	p, err := page(t, q)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	return listing.Finish(c, k, q, p)
+}
+
 func termsOf(f odata.Expr) []odata.Expr {
 	switch f := f.(type) {
 	case nil:
@@ -132,7 +153,7 @@ func (c *call) narrowRole(t *target, id string) (bool, error) {
 		return false, nil
 	}
 	key, err := c.roleAt(at, id)
-	if refused(err, pim.UnknownRole) {
+	if wire.Refused(err, pim.UnknownRole) {
 		t.nothing = true
 		return true, nil
 	}
@@ -141,26 +162,10 @@ func (c *call) narrowRole(t *target, id string) (bool, error) {
 	return true, err
 }
 
-// mentions says whether a filter asks for a property of one of the names.
-func mentions(e odata.Expr, names func(string) bool) bool {
-	in := func(e odata.Expr) bool { return mentions(e, names) }
-	switch e := e.(type) {
-	case odata.And:
-		return slices.ContainsFunc(e, in)
-	case odata.Or:
-		return slices.ContainsFunc(e, in)
-	case odata.Not:
-		return in(e.X)
-	case odata.Compare:
-		return names(e.Path.Name())
-	case odata.In:
-		return names(e.Path.Name())
-	case odata.Call:
-		return slices.ContainsFunc(e.Args, func(a odata.Operand) bool {
-			p, ok := a.(odata.Path)
-			return ok && names(p.Name())
-		})
-	case odata.Any, odata.All:
+// keyIs is the condition on a key; nil where the key is left open.
+func keyIs[K ~string](f store.Field, key K) store.Filter {
+	if key == "" {
+		return nil
 	}
-	return false
+	return store.Is(f, string(key))
 }

@@ -43,6 +43,7 @@ type Application interface {
 	ResourceRoles(ctx context.Context, by pim.Caller, t pim.TenantID, scope pim.Scope, below bool) ([]rbac.Role, error)
 	ResourceRolesByID(t pim.TenantID, ids []pim.RoleID) map[pim.RoleID]rbac.Role
 	Policies(context.Context, pim.Caller, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
+	EditedPolicies(context.Context, pim.Caller, pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
 	EditPolicy(context.Context, pim.Caller, pim.RoleKey, func(*policy.Rules) error) (policy.Policy, error)
 
 	Tenant(context.Context, pim.TenantID) (directory.Tenant, error)
@@ -52,6 +53,7 @@ type Application interface {
 	Reach(context.Context, pim.Caller, store.Query) (store.Page[resource.Node], error)
 	ReachGroups(context.Context, pim.Caller, store.Query) (store.Page[directory.Object], error)
 	MayReach(context.Context, pim.Caller, pim.RoleKey) (app.Reaching, error)
+	MayReachEach(context.Context, pim.Caller, []pim.RoleKey) ([]app.Reaching, error)
 	Register(context.Context, pim.Caller, pim.RoleKey) error
 }
 
@@ -108,6 +110,8 @@ type call struct {
 	host bool
 	// now is the one instant by which the answer is written.
 	now time.Time
+	// seen are the nodes of the tree that were read for the answer.
+	seen map[pim.Scope]resource.Node
 }
 
 // handler is what a route of this dialect runs.
@@ -116,8 +120,8 @@ type handler func(*call) (api.Answer, error)
 // as makes the handler of one form and provider.
 func (s *Surface) as(root string, p pim.Provider, h handler) api.Handler {
 	return func(r *api.Request) (api.Answer, error) {
-		return h(&call{Call: listing.Call{Request: r, Root: root, Meta: listing.MetadataOf(r.Request)}, Surface: s,
-			provider: p, host: root == hostRoot, now: s.app.Time()})
+		return h(&call{Call: listing.NewCall(r, root), Surface: s,
+			provider: p, host: root == hostRoot, now: s.app.Time(), seen: map[pim.Scope]resource.Node{}})
 	}
 }
 
@@ -142,8 +146,7 @@ func (s *Surface) Retirement(r *api.Request) *api.Retirement {
 	}
 	out := &api.Retirement{Dialect: name, Deprecated: s.Deprecated, Sunset: s.Sunset, Successor: r.Origin + successor(p), Gone: gone}
 	if ok {
-		out.Dialect = Name(p)
-		out.Off, out.ReadOnly = s.Modes[p] == api.Off, s.Modes[p] == api.ReadOnly
+		out.Dialect, out.Mode = Name(p), s.Modes[p]
 	}
 	return out
 }

@@ -3,8 +3,6 @@ package pimv2
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"portcullis/internal/api"
@@ -13,8 +11,6 @@ import (
 	"portcullis/internal/api/wire"
 	"portcullis/internal/auth"
 	"portcullis/internal/pim"
-	"portcullis/internal/policy"
-	"portcullis/internal/schedule"
 	"portcullis/internal/store"
 )
 
@@ -84,15 +80,12 @@ func fromRefusal(r *pim.Refusal, fresh time.Duration) *problem {
 	p := &problem{Status: t.status, Code: t.code, Message: t.message, Header: http.Header{}}
 	switch {
 	case r.Code == pim.PolicyFailed:
-		names := make([]string, len(r.Failures))
-		for i, f := range r.Failures {
-			if names[i] = string(f.Rule); f.Rule == pim.MFARule {
-				p.Header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
-			}
+		p.Message += string(wire.MustJSON(wire.FailedRules(r.Failures)))
+		if wire.Failed(r.Failures, pim.MFARule) {
+			p.Header.Set("WWW-Authenticate", auth.StepUp(fresh).String())
 		}
-		p.Message += string(wire.MustJSON(names))
 	case r.Code == pim.ContextMissing:
-		p.Message += strings.ReplaceAll(url.QueryEscape(auth.Claims(r.Context)), "+", "%20")
+		p.Message += auth.EscapedClaims(r.Context)
 		p.Header.Set("WWW-Authenticate", auth.StepUp(fresh, r.Context).String())
 	case t.detailed && r.Detail != "":
 		p.Message += " " + sentence(r.Field, r.Detail)
@@ -129,32 +122,17 @@ func problemOf(r *api.Request, err error) *problem {
 	if refusal, ok := errors.AsType[*pim.Refusal](err); ok {
 		return fromRefusal(refusal, r.FreshMFA)
 	}
-	if e, ok := errors.AsType[*policy.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidPolicy, Field: e.Rule, Detail: e.Detail}, 0)
-	}
-	if e, ok := errors.AsType[*schedule.Error](err); ok {
-		return fromRefusal(&pim.Refusal{Code: pim.InvalidSchedule, Field: e.Field, Detail: e.Detail}, 0)
-	}
 	if errors.Is(err, store.ErrNotFound) {
 		return fromRefusal(&pim.Refusal{Code: pim.UnknownScope}, 0)
 	}
 	return api.ODataErrorOf(err)
 }
 
-// refused says whether an error is the core's refusal with one of the codes.
-func refused(err error, codes ...pim.Code) bool {
-	r, ok := errors.AsType[*pim.Refusal](err)
-	for _, c := range codes {
-		if ok && r.Code == c {
-			return true
-		}
-	}
-	return false
-}
+func isForbidden(err error) bool { return wire.Refused(err, pim.Forbidden) }
 
 // isNotThere says whether an error tells that something is not there, or not for the caller.
 func isNotThere(err error) bool {
-	return errors.Is(err, store.ErrNotFound) || refused(err, pim.UnknownScope, pim.UnknownGrant)
+	return errors.Is(err, store.ErrNotFound) || wire.Refused(err, pim.UnknownScope, pim.UnknownGrant)
 }
 
 func invalidRequest(member, detail string) error {

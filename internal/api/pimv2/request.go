@@ -1,6 +1,7 @@
 package pimv2
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -49,10 +50,8 @@ func (k *kinds) setRequests() {
 			Navigations: k.navigations(requestNavigations()...),
 		},
 		Key:   func(r requestRow) string { return string(r.ID) },
-		Write: writeRequest, Value: requestValue, Relate: relateRequests,
-		Deep: func(c *call, rows []requestRow) (func(int, []string) any, error) {
-			return deepValues(c, rows, requestRow.reference, requestValue)
-		},
+		Write: writeRequest, Value: requestValue, Relate: relating(requestRow.reference),
+		Deep: deep(requestRow.reference, requestValue),
 	}
 }
 
@@ -162,7 +161,7 @@ func requestValue(_ *call, r requestRow, path []string) any {
 	case "subjectId", "subject/id":
 		return string(r.Key.Principal)
 	case "scopedResourceId", "scopedResource/id":
-		return textValue(scopedResource(r.key()))
+		return listing.TextValue(scopedResource(r.key()))
 	case linkedName + "Id":
 		return string(r.Eligibility)
 	case "type":
@@ -170,31 +169,23 @@ func requestValue(_ *call, r requestRow, path []string) any {
 	case "assignmentState":
 		return governance.StateName(r.Kind)
 	case "requestedDateTime":
-		return timeValue(r.Created)
+		return listing.TimeValue(r.Created)
 	case "reason":
-		return textValue(r.Justification)
+		return listing.TextValue(r.Justification)
 	case "ticketNumber":
-		return textValue(r.Ticket.Number)
+		return listing.TextValue(r.Ticket.Number)
 	case "ticketSystem":
-		return textValue(r.Ticket.System)
+		return listing.TextValue(r.Ticket.System)
 	case "status/status":
 		return status
 	case "status/subStatus":
 		return sub
 	case "schedule/startDateTime":
-		return timeValue(r.Start)
+		return listing.TimeValue(r.Start)
 	case "schedule/endDateTime":
-		return timeValue(r.Asked.Expiration.End)
+		return listing.TimeValue(r.Asked.Expiration.End)
 	}
 	return nil
-}
-
-func relateRequests(c *call, expands []odata.Expand, rows []requestRow) ([]related, error) {
-	refs := make([]reference, len(rows))
-	for i, r := range rows {
-		refs[i] = r.reference()
-	}
-	return relateReferences(c, expands, refs)
 }
 
 // requests is a list being read.
@@ -239,28 +230,15 @@ func (r requests) fetch(q store.Query) (store.Page[requestRow], error) {
 }
 
 func (r requests) read(q store.Query) (store.Page[pim.Request], error) {
-	where := store.And{}
-	if q.Where != nil {
-		where = append(where, q.Where)
-	}
-	if r.target.role != "" {
-		where = append(where, store.Is(store.FieldRole, string(r.target.role)))
-	}
-	if r.target.subject != "" {
-		where = append(where, store.Is(store.FieldPrincipal, string(r.target.subject)))
-	}
-	at := pim.Everywhere
+	scope := pim.Scope("")
 	if r.target.place != nil && r.provider != pim.Directory {
-		at = r.target.place.key.Scope
-		where = append(where, store.Is(store.FieldScope, string(at)))
+		scope = r.target.place.key.Scope
 	}
-	if q.Where = where; len(where) == 0 {
-		q.Where = nil
-	}
+	q.Where = listing.Every(q.Where, keyIs(store.FieldRole, r.target.role), keyIs(store.FieldPrincipal, r.target.subject), keyIs(store.FieldScope, scope))
 	if r.provider != pim.Resource {
 		return r.app.Requests(r.Context(), r.Caller, r.provider, r.target.state, r.view, q)
 	}
-	return r.app.ResourceRequests(r.Context(), r.Caller, app.ResourceQuery{Query: q, Kind: r.target.state, View: r.view, Scope: at})
+	return r.app.ResourceRequests(r.Context(), r.Caller, app.ResourceQuery{Query: q, Kind: r.target.state, View: r.view, Scope: cmp.Or(scope, pim.Everywhere)})
 }
 
 // page reads the page of a list that a query asks for. A store sorts by time alone; by anything else it is done here.
@@ -268,58 +246,11 @@ func (r requests) page(q odata.Query) (listing.Page[requestRow], error) {
 	k := r.kinds.request
 	k.Columns = requestColumns(r.provider)
 	q.Filter = r.target.rest
-	if !slices.ContainsFunc(q.OrderBy, func(o odata.Order) bool { return k.Columns[o.Path.Name()].Order == "" }) {
-		return listing.Read(r.call, &k, q, r.fetch)
-	}
-	all, err := r.all(&k, q.Filter)
-	if err == nil {
-		all, err = k.Ordered(r.call, q.OrderBy, all)
-	}
-	if err != nil {
-		return listing.Page[requestRow]{}, err
-	}
-	q.Filter, q.OrderBy = nil, nil
-	return k.PageOf(r.call, q, all)
-}
-
-// all reads all rows that a filter lets pass, up to a bound.
-func (r requests) all(k *kind[requestRow], filter odata.Expr) ([]requestRow, error) {
-	q := store.Query{Tenant: r.Tenant, Limit: listing.ScanSize}
-	q.Where, _ = k.Columns.Compile(filter)
-	var out []requestRow
-	for {
-		page, err := r.fetch(q)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := k.Sifted(r.call, odata.Query{Filter: filter}, page.Rows)
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, rows...); len(out) > mostSorted {
-			return nil, &problem{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery",
-				Message: "There are too many requests to be sorted; ask for fewer by $filter, or sort by requestedDateTime."}
-		}
-		if q.After = page.Next; len(page.Next) == 0 {
-			return out, nil
-		}
-	}
+	return listing.ReadSorted(r.call, &k, q, r.fetch)
 }
 
 func listRequests(c *call) (api.Answer, error) {
-	q, err := c.Query(c.kinds.request.Schema)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	t, err := c.narrow(q.Filter)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	p, err := c.requests(t).page(q)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	return listing.Finish(c, &c.kinds.request, q, p)
+	return listNarrowed(c, &c.kinds.request, func(t target, q odata.Query) (listing.Page[requestRow], error) { return c.requests(t).page(q) })
 }
 
 // request is the one that the path names, at the resource that it may name too. Refusal: UnknownRequest.
@@ -402,7 +333,7 @@ func (in requestIn) toAsk(c *call) (pim.Ask, error) {
 		return ask, invalidRequest("roleDefinitionId", "is missing")
 	}
 	key, err := c.roleAt(at, in.RoleDefinitionID)
-	if refused(err, pim.UnknownRole) && at.Provider == pim.Resource && pim.MayDo(c.Caller, pim.ReadRoleAssignments, at.Scope) != nil {
+	if wire.Refused(err, pim.UnknownRole) && at.Provider == pim.Resource && pim.MayDo(c.Caller, pim.ReadRoleAssignments, at.Scope) != nil {
 		err = c.hiding(ask.Action, unknownResource()) // else it would tell that the resource is there
 	}
 	if err != nil {
@@ -515,17 +446,20 @@ func (c *call) hinted(ask pim.Ask, text string) (pim.ScheduleID, error) {
 // validates says whether a request is only to be looked at. What is neither true nor false is refused: who asks for a look is not
 // to get the deed.
 func (c *call) validates() (bool, error) {
+	var sent []string
 	for name, values := range c.URL.Query() {
-		if !strings.EqualFold(strings.TrimPrefix(name, "$"), "evaluateOnly") {
-			continue
+		if strings.EqualFold(strings.TrimPrefix(name, "$"), "evaluateOnly") {
+			sent = append(sent, values...)
 		}
-		only, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(values[0])))
-		if err != nil || len(values) > 1 {
-			return false, api.BadRequest("evaluateOnly: true or false is wanted, once.")
-		}
-		return only, nil
 	}
-	return false, nil
+	if len(sent) == 0 {
+		return false, nil
+	}
+	only, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(sent[0])))
+	if err != nil || len(sent) > 1 {
+		return false, api.BadRequest("evaluateOnly: true or false is wanted, once.")
+	}
+	return only, nil
 }
 
 func createRequest(c *call) (api.Answer, error) {
@@ -558,7 +492,7 @@ func wouldBe(r pim.Request) pim.Request {
 	switch {
 	case r.Approval != nil:
 		r.Status = pim.PendingApproval
-	case r.Action == pim.SelfExtend || r.Action == pim.SelfRenew:
+	case wire.ForAdministrators(r.Action):
 		r.Status = pim.PendingAdminDecision
 	default:
 		r.Status = pim.Granted
@@ -574,7 +508,7 @@ func (c *call) do(ask pim.Ask) (pim.Outcome, error) {
 	}
 	try := ask
 	try.ValidationOnly = true
-	if out, err := c.app.Do(c.Context(), try); !refused(err, pim.NotThere) {
+	if out, err := c.app.Do(c.Context(), try); !wire.Refused(err, pim.NotThere) {
 		if err == nil && ask.ValidationOnly {
 			return out, nil
 		}

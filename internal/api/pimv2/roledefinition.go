@@ -42,11 +42,11 @@ func (k *kinds) setRoleDefinitions() {
 		},
 		Key:   func(r role) string { return governance.RoleDefinitionID(r.key) },
 		Write: writeRoleDefinition, Value: roleDefinitionValue, Relate: relateRoleDefinitions,
-		Deep: func(c *call, rows []role) (func(int, []string) any, error) {
-			return deepValues(c, rows, func(r role) reference { return reference{key: r.key} }, roleDefinitionValue)
-		},
+		Deep: deep(role.reference, roleDefinitionValue),
 	}
 }
+
+func (r role) reference() reference { return reference{key: r.key} }
 
 func roleDefinitionProperties() []odata.Property {
 	return []odata.Property{
@@ -58,7 +58,7 @@ func roleDefinitionProperties() []odata.Property {
 
 func writeRoleDefinition(_ *call, o *object, r role) {
 	o.Str("id", governance.RoleDefinitionID(r.key))
-	o.Str("resourceId", idOf(r.key))
+	o.Str("resourceId", governance.ResourceID(r.key))
 	o.Str("externalId", r.externalID)
 	o.Str("templateId", r.template)
 	o.Str("displayName", r.name)
@@ -82,7 +82,7 @@ func roleDefinitionValue(_ *call, r role, path []string) any {
 	case "id":
 		return governance.RoleDefinitionID(r.key)
 	case "resourceId", "resource/id":
-		return idOf(r.key)
+		return governance.ResourceID(r.key)
 	case "externalId":
 		return r.externalID
 	case "templateId":
@@ -90,7 +90,7 @@ func roleDefinitionValue(_ *call, r role, path []string) any {
 	case "displayName":
 		return r.name
 	case "type":
-		return textValue(r.typ)
+		return listing.TextValue(r.typ)
 	case "isbuiltIn":
 		return r.typ != customRole
 	case "subjectCount":
@@ -329,8 +329,9 @@ func (c *call) roleRows(q odata.Query) (place, []role, error) {
 // asksForCounts says whether a query selects, sorts by or filters by the counts of roles.
 func asksForCounts(q odata.Query) bool {
 	counts := func(name string) bool { return strings.HasSuffix(name, "Count") }
-	return slices.ContainsFunc(q.Select, counts) || mentions(q.Filter, counts) ||
-		slices.ContainsFunc(q.OrderBy, func(o odata.Order) bool { return counts(o.Path.Name()) })
+	inPath := func(p odata.Path) bool { return counts(p.Name()) }
+	return slices.ContainsFunc(q.Select, counts) || odata.Mentions(q.Filter, inPath) ||
+		slices.ContainsFunc(q.OrderBy, func(o odata.Order) bool { return inPath(o.Path) })
 }
 
 // tally fills in the counts of roles at a place: of the rows that the caller may see.
@@ -340,7 +341,11 @@ func (c *call) tally(p place, rows []role) error {
 		eligible, active int
 	}
 	found := map[pim.RoleID]*counts{}
-	err := c.eachAt(p, func(r row) {
+	only := pim.RoleID("")
+	if len(rows) == 1 {
+		only = rows[0].key.Role
+	}
+	err := c.eachAt(p, only, func(r row) {
 		t := found[r.Schedule.Key.Role]
 		if t == nil {
 			t = &counts{subjects: map[pim.PrincipalID]bool{}}
@@ -402,15 +407,12 @@ func navigateRoleDefinition(name string) handler {
 		if err != nil {
 			return api.Answer{}, err
 		}
-		return c.navigated(name, reference{key: r.key})
+		return c.navigated(name, r.reference())
 	}
 }
 
 func relateRoleDefinitions(c *call, expands []odata.Expand, rows []role) ([]related, error) {
-	refs := make([]reference, len(rows))
-	for i, r := range rows {
-		refs[i] = reference{key: r.key}
-	}
+	refs := references(rows, role.reference)
 	out, err := relateReferences(c, expands, refs)
 	for _, e := range expands {
 		if err == nil && e.Path == "roleSetting" {

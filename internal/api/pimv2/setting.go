@@ -65,10 +65,8 @@ func (k *kinds) setSettings() {
 		Set: "governanceRoleSettings", Type: "governanceRoleSetting", Write: writeSetting,
 		Schema: k.settingSchema(string(governance.AdminEligible), string(governance.AdminMember), string(governance.UserEligible), string(governance.UserMember)),
 		Key:    func(r setting) string { return governance.SettingID(r.key) },
-		Value:  settingValue, Relate: relateSettings,
-		Deep: func(c *call, rows []setting) (func(int, []string) any, error) {
-			return deepValues(c, rows, setting.reference, settingValue)
-		},
+		Value:  settingValue, Relate: relating(setting.reference),
+		Deep: deep(setting.reference, settingValue),
 	}
 	k.lifeCycle = k.setting
 	k.lifeCycle.Set, k.lifeCycle.Type = "governanceRoleSettingsV2", "governanceRoleSettingV2"
@@ -137,9 +135,9 @@ func settingValue(_ *call, r setting, path []string) any {
 	case "isDefault":
 		return r.policy.Version == 0
 	case "lastUpdatedDateTime":
-		return timeValue(r.policy.Modified)
+		return listing.TimeValue(r.policy.Modified)
 	case "lastUpdatedBy":
-		return textValue(r.policy.ModifiedByName)
+		return listing.TextValue(r.policy.ModifiedByName)
 	}
 	return nil
 }
@@ -172,14 +170,6 @@ func (c *call) introduce(rows []setting) error {
 		rows[i].people = people
 	}
 	return err
-}
-
-func relateSettings(c *call, expands []odata.Expand, rows []setting) ([]related, error) {
-	refs := make([]reference, len(rows))
-	for i, r := range rows {
-		refs[i] = r.reference()
-	}
-	return relateReferences(c, expands, refs)
 }
 
 // list lists the settings of the roles of the resource that path or filter name; of the directory there is one alone.
@@ -231,20 +221,30 @@ func (c *call) settings(t target) ([]setting, error) {
 		}
 		t.place = &p
 	}
-	var keys []pim.RoleKey
 	if t.role != "" {
 		key := t.place.key
 		key.Role = t.role
 		return c.settingsOf([]pim.RoleKey{key})
 	}
-	roles, err := c.rolesAt(*t.place)
+	// A group has two roles, and its member may read the settings of one alone.
+	if some := candidatesOf(t.rest); !some.all && c.provider != pim.Group {
+		return c.candidates(*t.place, some)
+	}
+	keys, err := c.keysAt(*t.place)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range roles {
-		keys = append(keys, r.key)
-	}
 	return c.settingsOf(keys)
+}
+
+// keysAt are the roles that can be held at a place.
+func (c *call) keysAt(p place) ([]pim.RoleKey, error) {
+	roles, err := c.rolesAt(p)
+	keys := make([]pim.RoleKey, len(roles))
+	for i, r := range roles {
+		keys[i] = r.key
+	}
+	return keys, err
 }
 
 // settingsOf reads the settings of roles, for who may read them.
@@ -287,7 +287,7 @@ func (c *call) settingKey() (pim.RoleKey, error) {
 		return c.directorySetting(p.key, id)
 	}
 	key, err := c.roleAt(p.key, role)
-	if refused(err, pim.UnknownRole) {
+	if wire.Refused(err, pim.UnknownRole) {
 		err = settingNotFound()
 	}
 	return key, err

@@ -25,5 +25,8 @@ func ParseAction(s string) (pim.Action, bool) {
 	return pim.Action(max(i, 0)), i > 0
 }
 
+// ForAdministrators says whether it is for administrators to answer what an action asks for, rather than for approvers.
+func ForAdministrators(a pim.Action) bool { return a == pim.SelfExtend || a == pim.SelfRenew }
+
 // Removal says whether an action only takes away: it carries no schedule, and needs no more than permission to remove.
 func Removal(a pim.Action) bool { return a == pim.AdminRemove || a == pim.SelfDeactivate }

@@ -1,5 +1,5 @@
 // Package wire writes and reads what several dialects write and read alike: JSON objects without reflection, and the parts of
-// requests and policies that Microsoft Graph and Azure Resource Manager share.
+// requests and policies that Microsoft Graph and Azure Resource Manager share, each with its own words where they differ.
 package wire
 
 import (
@@ -10,6 +10,9 @@ import (
 
 	"portcullis/internal/api"
 )
+
+// GraphType is what Microsoft Graph puts before the names of its types.
+const GraphType = "#microsoft.graph."
 
 // Selection names the members that are wanted. Nil is everything.
 type Selection map[string]bool

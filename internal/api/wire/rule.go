@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/json"
 	"net/mail"
-	"regexp"
 	"strings"
 
 	"portcullis/internal/api"
@@ -27,6 +26,25 @@ type Words interface {
 	ApproverKind(Approver) policy.ApproverKind
 	// Stage adds to a stage of an approval what only the dialect has. It may return it as it is.
 	Stage(Stage) any
+}
+
+// ruleType is what both dialects call the type of a rule, behind what each puts before it.
+func ruleType(k policy.RuleKind) string {
+	switch k {
+	case policy.ExpirationRule:
+		return "ExpirationRule"
+	case policy.EnablementRule:
+		return "EnablementRule"
+	case policy.NotificationRule:
+		return "NotificationRule"
+	case policy.ApprovalRule:
+		return "ApprovalRule"
+	case policy.ContextRule:
+		return "AuthenticationContextRule"
+	case policy.PIMOnlyRule:
+		return "PimOnlyModeRule"
+	}
+	return "Rule"
 }
 
 // WriteRule writes the members of a rule behind its id and type, but for its target.
@@ -224,7 +242,7 @@ func (in Rule) Apply(w Words, r *policy.Rules) error {
 	}
 	sent := in.RuleType
 	if w.TypeMember() == "@odata.type" {
-		sent = strings.TrimPrefix(in.ODataType, "#microsoft.graph.")
+		sent = strings.TrimPrefix(in.ODataType, GraphType)
 	}
 	if sent != "" && !strings.EqualFold(sent, w.RuleType(rule.Kind)) {
 		return InvalidPolicy(rule.Name, w.TypeMember()+" is not that of the rule")
@@ -374,11 +392,6 @@ func (in stageIn) apply(w Words, name string, s *policy.Stage) error {
 	}
 	return err
 }
-
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// IsGUID says whether a text is a GUID, in any letter case.
-func IsGUID(s string) bool { return guid.MatchString(s) }
 
 // ToApprovers reads approvers of the rule of that name. The error is a *pim.Refusal.
 func ToApprovers(w Words, name string, list []Approver) ([]policy.Approver, error) {

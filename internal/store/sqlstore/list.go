@@ -371,6 +371,20 @@ func (s *Store) Policies(ctx context.Context, t pim.TenantID, keys []pim.RoleKey
 	return found, s.fault("read policies", err)
 }
 
+// PoliciesAt implements store.Lists.
+func (s *Store) PoliciesAt(ctx context.Context, at pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
+	found := make(map[pim.RoleKey]policy.Policy)
+	err := s.db.browse(ctx, question{
+		sql:  "SELECT " + policiesTable().list("") + " FROM policies WHERE tenant = $1 AND provider = $2 AND scope = $3",
+		args: []any{string(at.Tenant), string(at.Provider), string(at.Scope)},
+		each: func(row scan) error {
+			k, p, err := scanPolicy(row)
+			found[k] = p
+			return err
+		}})
+	return found, s.fault("read the policies at a scope", err)
+}
+
 // Live implements store.Lists.
 func (s *Store) Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error {
 	err := s.db.browse(ctx, question{

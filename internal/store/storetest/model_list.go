@@ -484,6 +484,22 @@ func (m *Model) Policies(ctx context.Context, t pim.TenantID, keys []pim.RoleKey
 	return found, nil
 }
 
+// PoliciesAt implements store.Lists.
+func (m *Model) PoliciesAt(ctx context.Context, at pim.RoleKey) (map[pim.RoleKey]policy.Policy, error) {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	found := map[pim.RoleKey]policy.Policy{}
+	for k, p := range m.policies {
+		if at.Role = k.Role; k == at {
+			found[k] = kept(p)
+		}
+	}
+	return found, nil
+}
+
 // Live implements store.Lists. Yield is called without the lock.
 func (m *Model) Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error {
 	leave, err := m.enter(ctx)

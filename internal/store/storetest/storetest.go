@@ -427,8 +427,12 @@ func keepsTenantsApart(t *testing.T, s store.Store) {
 	want(t, "groups above", err2, nil)
 	policies, err3 := s.Policies(t.Context(), "other", []pim.RoleKey{edit.Key})
 	want(t, "policies", err3, nil)
-	if len(objects)+len(links)+len(policies) != 0 {
-		t.Errorf("got %v, %v, %v of another tenant", objects, links, policies)
+	foreign := edit.Key
+	foreign.Tenant = "other"
+	there, err4 := s.PoliciesAt(t.Context(), foreign)
+	want(t, "policies at a scope", err4, nil)
+	if len(objects)+len(links)+len(policies)+len(there) != 0 {
+		t.Errorf("got %v, %v, %v, %v of another tenant", objects, links, policies, there)
 	}
 }
 
@@ -912,6 +916,7 @@ func everyMethod(ctx context.Context, s store.Store) map[string]error {
 	_, errs["Effects"] = s.Effects(ctx, q)
 	_, errs["Events"] = s.Events(ctx, q)
 	_, errs["Policies"] = s.Policies(ctx, tenant, []pim.RoleKey{caseKey(1).Policy()})
+	_, errs["PoliciesAt"] = s.PoliciesAt(ctx, caseKey(1).Policy())
 	errs["Live"] = s.Live(ctx, start(), func(pim.Schedule) error { return nil }, func(directory.Link) error { return nil })
 	_, errs["Resources"] = s.Resources(ctx, q)
 	_, errs["ResourcesByScope"] = s.ResourcesByScope(ctx, tenant, []pim.Scope{"/x"})

@@ -110,6 +110,17 @@ func keepsTree(t *testing.T, s store.Store) {
 	if _, root := left[rules[3]]; len(left) != 2 || !root || left[rules[2]].Version != 1 {
 		t.Errorf("of the policies %v there are %v, want the last two", rules, left)
 	}
+	for i, rule := range rules {
+		other := rule
+		other.Role, other.Provider = "writer", pim.Directory // of the same scope
+		must(t, s, store.Commit{Policy: &store.PolicyEdit{Key: other, Policy: policy.Policy{Version: 1, Rules: policy.ForDirectoryRole()}}})
+		rule.Role = ""
+		there, err := s.PoliciesAt(t.Context(), rule)
+		want(t, "policies at a scope", err, nil)
+		if _, ok := there[rules[i]]; ok != (i > 1) || len(there) > 1 {
+			t.Errorf("at %s there are the policies %v", rule.Scope, there)
+		}
+	}
 	if err := s.Commit(t.Context(), store.Commit{Cleared: []store.Place{{Tenant: tenant}}}); err == nil {
 		t.Error("clearing a place without a scope: got no error")
 	}
