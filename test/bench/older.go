@@ -21,7 +21,8 @@ import (
 
 const olderURL = "/api/v2/privilegedAccess/"
 
-// older measures rows 5va to 5vc: the lists of PIM's second iteration, in turns with the same lists of its successor, and its export.
+// older measures rows 5va to 5vc: the lists of PIM's second iteration, in turns with the same lists of its successor, which reads one kind of
+// rows where this one reads two, and its export.
 func (t resourceLists) older(ctx context.Context) error {
 	if !t.wanted("5va", "5vb", "5vc") {
 		return nil

@@ -44,19 +44,19 @@ func longHouse(t testing.TB, rows int) *house {
 
 const everything = "/api/v2/privilegedAccess/aadRoles/roleAssignments/export?$filter=assignmentState%20eq%20'Eligible'"
 
-// stream is the table that is sent for an address.
-func (h *house) stream(target string) api.Answer {
+// stream is the table of everything as it is sent.
+func (h *house) stream() api.Answer {
 	h.Helper()
 	for _, r := range New(h.app, h.store, Options{}).Routes() {
-		if path, _, _ := strings.Cut(target, "?"); r.Pattern != path || r.Method != http.MethodGet {
+		if path, _, _ := strings.Cut(everything, "?"); r.Pattern != path || r.Method != http.MethodGet {
 			continue
 		}
-		in := httptest.NewRequestWithContext(h.Context(), http.MethodGet, target, nil)
+		in := httptest.NewRequestWithContext(h.Context(), http.MethodGet, everything, nil)
 		a, err := r.Handle(h.call(in))
 		h.must(err)
 		return a
 	}
-	h.Fatalf("no route for %s", target)
+	h.Fatalf("no route for %s", everything)
 	return api.Answer{}
 }
 
@@ -69,7 +69,7 @@ func (h *house) exported() (sent tally, alive int64) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc) //nolint:gosec // no heap is that large
 	}
-	a, before := h.stream(everything), live()
+	a, before := h.stream(), live()
 	sent.each = func() { alive = max(alive, live()-before) }
 	h.must(a.Stream(h.Context(), &sent))
 	return sent, alive
@@ -103,7 +103,7 @@ func BenchmarkExport(b *testing.B) {
 			b.ResetTimer()
 			for b.Loop() {
 				var sent tally
-				h.must(h.stream(everything).Stream(b.Context(), &sent))
+				h.must(h.stream().Stream(b.Context(), &sent))
 				b.SetBytes(int64(sent.bytes))
 			}
 			b.ReportMetric(float64(alive)/(1<<20), "MB-alive")
@@ -130,7 +130,7 @@ func (l *leaver) Write(b []byte) (int, error) {
 // TestExportEndsWithItsCaller: nothing more is read for somebody who has gone.
 func TestExportEndsWithItsCaller(t *testing.T) {
 	h := longHouse(t, 5*listing.ScanSize)
-	a := h.stream(everything)
+	a := h.stream()
 	h.store.Since()
 	if err := a.Stream(t.Context(), &leaver{after: 2}); !errors.Is(err, errHungUp) {
 		t.Errorf("a caller who hangs up: got %v, want that error", err)
@@ -139,7 +139,7 @@ func TestExportEndsWithItsCaller(t *testing.T) {
 		t.Errorf("for two pieces and a third that nobody takes the rows were read %d times more, want 2", by["Schedules"])
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	a = h.stream(everything)
+	a = h.stream()
 	h.store.Since()
 	if err := a.Stream(ctx, &tally{each: cancel}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller whose connection breaks: got %v, want that it was canceled", err)

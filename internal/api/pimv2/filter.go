@@ -127,7 +127,8 @@ func (c *call) narrowPlace(t *target, id string) error {
 // narrowBy narrows by one term, where it is about a key. True: nothing is left of it.
 func (c *call) narrowBy(t *target, e odata.Expr) (bool, error) {
 	if id, ok := equals(e, namesSubject); ok {
-		t.nothing = t.nothing || t.subject != "" && t.subject != pim.PrincipalID(id)
+		// The empty id is nobody's, and must not be taken for anybody's.
+		t.nothing = t.nothing || id == "" || t.subject != "" && t.subject != pim.PrincipalID(id)
 		t.subject = pim.PrincipalID(id)
 		return true, nil
 	}

@@ -38,7 +38,7 @@ func FuzzNarrow(f *testing.F) {
 		"resourceId eq '" + houseTenant + "' and (isDefault eq false or roleDefinitionId eq '" + roles[1].ID + "')",
 		"resourceId eq '" + governance.ResourceID(placed(f, 1)) + "' and subjectId eq '" + person(1) + "'",
 		"not (isDefault eq true) and roleDefinitionId in ('" + roles[7].ID + "','" + roles[8].ID + "')", "isDefault ne true or isDefault ne false",
-		"assignmentState eq 'Active' and assignmentState eq 'Eligible'", "subjectId eq null", "id eq '" + numbered("f1000000", 3) + "_x'",
+		"assignmentState eq 'Active' and assignmentState eq 'Eligible'", "subjectId eq null", "subjectId eq ''", "roleDefinitionId eq ''", "resourceId eq ''", "id eq '" + numbered("f1000000", 3) + "_x'",
 		"memberType eq 'Direct' and linkedEligibleRoleAssignmentId ne null", "roleDefinitionId eq 'x/" + roles[0].ID + "'",
 		"startswith(subject/displayName, 'person-00001')", strings.Repeat("(", 300) + "isDefault eq true", "roleDefinitionId eq '\x00'",
 		"subjectId eq '" + person(1) + "' and subjectId eq '" + person(2) + "'", "roleDefinition/displayName eq 'Owner' or subjectId eq '" + person(3) + "'",
