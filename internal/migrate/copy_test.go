@@ -150,7 +150,7 @@ func TestAnOrganisationIsCopied(t *testing.T) {
 	source := sample.Organise(sample.Options{Seed: 1, Created: time.Now()})
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat") // owns the resources; gets the directory too
-	h.administers(t, "pat")
+	h.patAdministers(t)
 	e := told(source, time.Now().UTC().Truncate(time.Second))
 	target := &migrate.Estate{Tenant: string(h.Tenant.ID), Scopes: []migrate.Scope{{ID: h.Tree[0].ID}}}
 	ctx := t.Context()
@@ -223,13 +223,13 @@ func eligible(o sample.Organisation) int {
 	return n
 }
 
-// administers makes somebody a global administrator.
-func (h *house) administers(t *testing.T, key string) {
+// patAdministers makes Pat a global administrator.
+func (h *house) patAdministers(t *testing.T) {
 	t.Helper()
 	by := h.App.Caller(h.Tenant.ID, pim.Caller{Actor: pim.Actor{Principal: h.Administrator, Kind: pim.UserPrincipal}, MFA: true})
 	_, err := h.App.Do(t.Context(), pim.Ask{By: by, Action: pim.AdminAssign, Kind: pim.Assignment, Justification: "to copy",
 		Schedule: schedule.Info{Expiration: schedule.Expiration{Kind: schedule.NoExpiration}},
-		Key:      pim.Key{Tenant: h.Tenant.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.GlobalAdministrator, Principal: h.People[key]}})
+		Key:      pim.Key{Tenant: h.Tenant.ID, Provider: pim.Directory, Scope: pim.Everywhere, Role: pim.GlobalAdministrator, Principal: h.People["pat"]}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (h *house) administers(t *testing.T, key string) {
 func TestWhatRulesWouldRefuse(t *testing.T) {
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat")
-	h.administers(t, "pat")
+	h.patAdministers(t)
 	ctx := t.Context()
 	at := migrate.Place{Provider: pim.Resource, Scope: h.Tree[0].Scope, Role: catalog.Reader}
 	ana, ben := string(h.People["ana"]), string(h.People["ben"])
@@ -297,7 +297,7 @@ func approvedBy(p pim.Provider, who string) migrate.Policy {
 func TestWhatWaitsIsCarriedOver(t *testing.T) {
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat")
-	h.administers(t, "pat")
+	h.patAdministers(t)
 	ctx := t.Context()
 	id := func(key string) string { return string(h.People[key]) }
 	hour := schedule.Info{Expiration: schedule.Expiration{Kind: schedule.AfterDuration, Duration: schedule.MustDuration("PT1H")}}
@@ -390,7 +390,7 @@ func TestSeveralStretches(t *testing.T) {
 func TestCustomRolesAreHeldAgainstEachOther(t *testing.T) {
 	h := newHouse(t, 1, bare)
 	pat := h.as("pat")
-	h.administers(t, "pat")
+	h.patAdministers(t)
 	ctx := t.Context()
 	resources, directories := migrate.RoleRef{Provider: pim.Resource, Role: "5c3e0000-0000-4000-8000-000000000001"}, migrate.RoleRef{Provider: pim.Directory, Role: "5c3e0000-0000-4000-8000-000000000002"}
 	e := &migrate.Estate{Tenant: string(h.Tenant.ID), Roles: map[migrate.RoleRef]migrate.Role{}}
