@@ -72,3 +72,34 @@ func TestCarriedRequests(t *testing.T) {
 		}
 	})
 }
+
+// TestOneRequestIsAnsweredOnce: an administrator's extension that is meant as the answer to a request is refused once that does not
+// wait any more, by another answer or because it was withdrawn.
+func TestOneRequestIsAnsweredOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := newHouse(t, s)
+		h.settle(1)
+		k := key(1, 2, vault)
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AdminAssign, Kind: pim.Eligibility, Key: k, Schedule: lasting(10 * 24 * time.Hour), Justification: "on call"})
+		asks := func() pim.RequestID {
+			return h.must(pim.Ask{By: h.as(1, 2), Action: pim.SelfExtend, Kind: pim.Eligibility, Key: k, Schedule: lasting(12 * 24 * time.Hour), Justification: "still"}).Request.ID
+		}
+		answer := func(r pim.RequestID, days int) pim.Ask {
+			return pim.Ask{By: h.as(1, 1), Action: pim.AdminExtend, Kind: pim.Eligibility, Key: k, Answers: r,
+				Schedule: lasting(time.Duration(days) * 24 * time.Hour), Justification: "yes"}
+		}
+		refused := func(a pim.Ask) {
+			t.Helper()
+			if _, err := h.Do(t.Context(), a); codeOf(t, err) != pim.AlreadyDecided {
+				t.Errorf("got %v, want %q", err, pim.AlreadyDecided)
+			}
+		}
+		r := asks()
+		h.must(answer(r, 12))
+		refused(answer(r, 13))
+		r = asks()
+		h.must(pim.Ask{By: h.as(1, 2), Action: pim.Cancel, Kind: pim.Eligibility, Key: k, Request: r})
+		refused(answer(r, 13))
+		h.must(answer("", 13))
+	})
+}

@@ -54,6 +54,9 @@ type Ask struct {
 	Ticket        Ticket
 	// ValidationOnly decides and stores nothing.
 	ValidationOnly bool
+	// Answers is the request to extend or renew that AdminExtend or AdminRenew answers, where the caller means one: it must still
+	// wait. Empty: whichever waits is settled.
+	Answers RequestID
 	// Carried says that whoever administers the role carries over what the principal asked for at another server and waits there
 	// for a decision. It is judged as the principal's own but for what only they could prove, and taken only where it waits for
 	// somebody else's decision here too.

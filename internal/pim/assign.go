@@ -301,8 +301,11 @@ func (d *decision) failPending(ended []ScheduleID) {
 // settlesOthers refuses an administrator's answer to a request of their own (P5).
 func (d *decision) settlesOthers() error {
 	r := d.pending(d.a.Kind, SelfExtend, SelfRenew)
-	if r != nil && d.c.Actor.SamePerson(d.c.Principal) {
+	switch {
+	case r != nil && d.c.Actor.SamePerson(d.c.Principal):
 		return refuse(Forbidden, "", "nobody decides on their own request")
+	case d.a.Answers != "" && (r == nil || r.ID != d.a.Answers):
+		return refuse(AlreadyDecided, "", "the request does not wait any more")
 	}
 	return nil
 }

@@ -62,6 +62,7 @@ func (in decisionIn) toAsk(by pim.Caller, r pim.Request) (pim.Ask, error) {
 	case in.Schedule == nil:
 		return ask, invalidRequest("schedule", "is missing")
 	}
+	ask.Answers = r.ID
 	if ask.Action = pim.AdminExtend; r.Action == pim.SelfRenew {
 		ask.Action = pim.AdminRenew
 	}
