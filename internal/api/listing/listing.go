@@ -190,7 +190,7 @@ func (p *pager[T]) scan(fetch Fetcher[T]) error {
 		p.after, p.offset = page.Next, 0
 	}
 	if counting {
-		return &api.ODataError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery", Message: "This filter leaves too many rows to count; narrow it by principal, role or scope."}
+		return TooMany()
 	}
 	if p.next == "" {
 		p.next = p.place(0)
@@ -234,6 +234,12 @@ func (p *pager[T]) sift(rows []T, matched *int, counting bool) (bool, error) {
 
 func (p *pager[T]) place(offset int) string {
 	return odata.EncodeToken(append([]string{tokenScan, strconv.Itoa(offset)}, p.after...)...)
+}
+
+// TooMany is the refusal to count more rows than can be looked through.
+func TooMany() error {
+	return &api.ODataError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery",
+		Message: "This filter leaves too many rows to count; narrow it by principal, role or scope."}
 }
 
 func badToken() error {

@@ -550,7 +550,8 @@ func placeOf(rows []row) *place {
 	return &place{key: key}
 }
 
-// each calls do for each row of the list that fulfils a condition, up to a bound.
+// each calls do for each row of the list that fulfils a condition. More rows than can be looked through are refused: a count that
+// leaves some out would be taken for all.
 func (a assignments) each(where store.Filter, do func(row)) error {
 	q := store.Query{Tenant: a.Tenant, Limit: listing.ScanSize, Where: where}
 	for range listing.MaxScans {
@@ -562,10 +563,10 @@ func (a assignments) each(where store.Filter, do func(row)) error {
 			do(r)
 		}
 		if q.After = page.Next; len(page.Next) == 0 {
-			break
+			return nil
 		}
 	}
-	return nil
+	return listing.TooMany()
 }
 
 // isMissing says whether an error means that nothing is there for the caller, in the core's words or in ours.
