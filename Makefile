@@ -26,7 +26,7 @@ build: ## build ./bin/pim
 test: ## run every test; as root on Debian this installs the real peers they need, elsewhere it names what is missing
 	./scripts/peers
 	go test -race -shuffle=on -timeout 30m ./...
-	go test -run TestAWholeTenantIsMigrated ./cmd/pim
+	go test -timeout 30m -run TestAWholeTenantIsMigrated ./cmd/pim
 	./scripts/each-client go test -shuffle=on ./...
 	./scripts/javascript
 	./scripts/terraform
