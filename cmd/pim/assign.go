@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/client"
 )
 
@@ -173,7 +174,7 @@ func (s *session) tellAssignment(v requestView, g giving) error {
 // principal finds who is meant: by id, by user principal name, or by a display name that one alone has.
 func (s *session) principal(ctx context.Context, name string) (client.Object, error) {
 	switch {
-	case wholeID.MatchString(name):
+	case wire.IsGUID(name):
 		o, err := s.ObjectByID(ctx, strings.ToLower(name))
 		return o, missing(err, "there is nobody with the id %s", name)
 	case strings.Contains(name, "@"):
@@ -189,7 +190,7 @@ func (s *session) principal(ctx context.Context, name string) (client.Object, er
 
 // roleNamed finds a role definition by id or name.
 func (s *session) roleNamed(ctx context.Context, name string) (client.Object, error) {
-	if wholeID.MatchString(name) {
+	if wire.IsGUID(name) {
 		o, err := s.Role(ctx, strings.ToLower(name))
 		return o, missing(err, "there is no role with the id %s", name)
 	}

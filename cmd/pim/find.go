@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/client"
 )
-
-var wholeID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // leastOfID is how much of an id has to be given: ids of one minute begin alike.
 const leastOfID = 8
@@ -18,7 +16,7 @@ const leastOfID = 8
 // find reads the request with an id, or the one whose id begins so among those of the views.
 func (s *session) find(ctx context.Context, id string, views ...client.View) (client.Request, error) {
 	kinds := kinds(client.Assignment, client.Eligibility)
-	if wholeID.MatchString(id) {
+	if wire.IsGUID(id) {
 		for _, k := range kinds {
 			r, err := s.Request(ctx, k, strings.ToLower(id))
 			if e, ok := errors.AsType[*client.Error](err); ok && (e.Status == http.StatusNotFound || k.OfGroup() && e.Status == http.StatusForbidden) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portcullis/internal/api/wire"
 	"portcullis/internal/client"
 )
 
@@ -69,7 +70,7 @@ func (g side) choose(grants []client.Grant, without string) (client.Grant, error
 
 // groupNamed finds a group by id or name.
 func (s *session) groupNamed(ctx context.Context, name string) (client.Object, error) {
-	if wholeID.MatchString(name) {
+	if wire.IsGUID(name) {
 		o, err := s.ObjectByID(ctx, strings.ToLower(name))
 		return o, missing(err, "there is no group with the id %s", name)
 	}

@@ -201,7 +201,7 @@ func (a *App) validDenial(ctx context.Context, by pim.Caller, t pim.TenantID, d 
 	d.Everybody = d.Everybody || slices.ContainsFunc(d.Principals, isEveryone)
 	d.Principals = slices.DeleteFunc(d.Principals, isEveryone)
 	switch {
-	case !resource.IsUUID(d.ID):
+	case !pim.IsUUID(d.ID):
 		return badProperty("id", "a deny assignment is named by a UUID")
 	case !fits(d.Name, longestName):
 		return badProperty("name", "a name has 1 to 256 characters, none of them a control character")

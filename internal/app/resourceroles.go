@@ -192,7 +192,7 @@ func (a *App) mayWriteRole(ctx context.Context, by pim.Caller, t pim.TenantID, a
 func (a *App) validRole(ctx context.Context, t pim.TenantID, r *rbac.Role) error {
 	r.BuiltIn = false
 	switch {
-	case !resource.IsUUID(r.ID):
+	case !pim.IsUUID(r.ID):
 		return badProperty("id", "a role is named by a UUID")
 	case !fits(r.Name, 512):
 		return badProperty("name", "a name has 1 to 512 characters, none of them a control character")

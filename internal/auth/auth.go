@@ -287,7 +287,7 @@ func (v *Verifier) issuer(c claims) *issuer {
 	if i := v.exact[c.Issuer]; i != nil {
 		return i
 	}
-	if !isUUID(c.Tenant) {
+	if !pim.IsUUID(c.Tenant) {
 		return nil
 	}
 	for _, i := range v.patterns {

@@ -227,7 +227,7 @@ func (c claims) object(named string) string {
 		// A claim of another type leaves the id empty, which is refused.
 		_ = json.Unmarshal(c.all[named], &id)
 	}
-	if lower := strings.ToLower(id); isUUID(lower) {
+	if lower := strings.ToLower(id); pim.IsUUID(lower) {
 		return lower
 	}
 	return id
@@ -240,24 +240,4 @@ func first(texts ...string) string {
 		}
 	}
 	return ""
-}
-
-// isUUID says whether s is a lower-case UUID (RFC 9562 §4).
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-				return false
-			}
-		}
-	}
-	return true
 }

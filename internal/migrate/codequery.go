@@ -50,24 +50,14 @@ func readQuery(t *translation, values url.Values) oldQuery {
 	keys := a.keys()
 	for _, term := range odata.Terms(q.Filter) {
 		if c, ok := term.(odata.Compare); ok && c.Op == odata.Eq {
-			if key := keys[strings.ToLower(c.Path.Name())]; key != nil && *key == "" && literalText(c.Value) != "" {
-				*key = literalText(c.Value)
+			if key := keys[strings.ToLower(c.Path.Name())]; key != nil && *key == "" && odata.TextOf(c.Value) != "" {
+				*key = odata.TextOf(c.Value)
 				continue
 			}
 		}
 		a.rest = append(a.rest, term)
 	}
 	return a
-}
-
-func literalText(v odata.Literal) string {
-	switch v := v.(type) {
-	case odata.String:
-		return string(v)
-	case odata.Guid:
-		return string(v)
-	}
-	return ""
 }
 
 // kinds are the kinds of grants that are asked for.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"portcullis/internal/client"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
 )
@@ -73,7 +74,7 @@ func Copy(ctx context.Context, s Server, source, target *Estate, m Mapping, o Co
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = client.Sleep
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -87,17 +88,6 @@ func Copy(ctx context.Context, s Server, source, target *Estate, m Mapping, o Co
 		}
 	}
 	return c.report, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // copying is a copy at work.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"portcullis/internal/client"
 	"portcullis/internal/pim"
 )
 
@@ -36,7 +37,7 @@ func Lookup(ctx context.Context, s Server, source, target *Estate) error {
 	if target.Roles == nil {
 		target.Roles = map[RoleRef]Role{}
 	}
-	l := lookup{patient{s, sleep}, target}
+	l := lookup{patient{s, client.Sleep}, target}
 	if err := l.roles(ctx, source); err != nil {
 		return fmt.Errorf("read the roles of the target: %w", err)
 	}

@@ -125,10 +125,8 @@ func (r *reading) v1OpenRequest(in v1Request, me string) error {
 		return nil
 	}
 	item := "request " + in.ID
-	action, known := governance.ParseType(in.Type)
-	kind, isKind := governance.ParseState(in.AssignmentState)
-	if !known || !isKind {
-		r.note(Lost, item, "UnknownAction", "it asks for %.100q %.100q, which is not known", in.Type, in.AssignmentState)
+	action, kind, known := r.askedFor(item, in.Type, in.AssignmentState)
+	if !known {
 		return nil
 	}
 	who := strings.ToLower(in.UserID)

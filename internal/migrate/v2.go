@@ -244,6 +244,16 @@ func (r *reading) v2Row(at v2At, in v2Assignment) error {
 	return nil
 }
 
+// askedFor reads what a request asks for, and notes what is not known.
+func (r *reading) askedFor(item, typ, state string) (pim.Action, pim.Kind, bool) {
+	action, known := governance.ParseType(typ)
+	kind, isKind := governance.ParseState(state)
+	if !known || !isKind {
+		r.note(Lost, item, "UnknownAction", "it asks for %.100q %.100q, which is not known", typ, state)
+	}
+	return action, kind, known && isKind
+}
+
 // v2OpenRequest takes a request, if it is still to be carried over.
 func (r *reading) v2OpenRequest(at v2At, in v2Request) error {
 	status, ok := v2Open(in.Status.SubStatus)
@@ -251,10 +261,8 @@ func (r *reading) v2OpenRequest(at v2At, in v2Request) error {
 		return nil
 	}
 	item := "request " + in.ID
-	action, known := governance.ParseType(in.Type)
-	kind, isKind := governance.ParseState(in.AssignmentState)
-	if !known || !isKind {
-		r.note(Lost, item, "UnknownAction", "it asks for %.100q %.100q, which is not known", in.Type, in.AssignmentState)
+	action, kind, known := r.askedFor(item, in.Type, in.AssignmentState)
+	if !known {
 		return nil
 	}
 	info, err := in.Schedule.Info()

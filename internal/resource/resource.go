@@ -8,7 +8,6 @@ package resource
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -90,11 +89,6 @@ func SubscriptionScope(id string) pim.Scope {
 	return pim.Scope("/subscriptions/" + strings.ToLower(id))
 }
 
-// IsUUID says whether a text is a UUID in lower case (RFC 9562 §4).
-func IsUUID(s string) bool { return uuid.MatchString(s) }
-
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
 // Parse reads a path as callers write it, without regard to letter case and doubled slashes; the long form of a subscription
 // is brought to the short one. It returns the node with Scope, ID, Kind, Name, Type, and Parent where the path tells it.
 // An empty path is the root. The error says what is wrong with the path, in words that callers may see.
@@ -169,7 +163,7 @@ func parse(s []string) (Node, error) {
 
 func parseSubscription(s []string) (Node, error) {
 	id := strings.ToLower(s[1])
-	if !IsUUID(id) {
+	if !pim.IsUUID(id) {
 		return Node{}, fmt.Errorf("a subscription is named by a UUID, not by %.40q", s[1])
 	}
 	path := "/subscriptions/" + id

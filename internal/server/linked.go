@@ -2,8 +2,9 @@ package server
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
+
+	"portcullis/internal/api/wire"
 )
 
 // linked are the addresses that mails link to. A node without pages tells there by which command what is linked is seen and
@@ -16,13 +17,11 @@ func linked() map[string]string {
 	}
 }
 
-var linkedID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // serveLinked answers with commands about what the address names.
 func (s *Server) serveLinked(commands string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := r.PathValue("id")
-		if !linkedID.MatchString(id) {
+		if !wire.IsGUID(id) {
 			plain(w, http.StatusNotFound, "There is nothing here.")
 			return
 		}

@@ -93,7 +93,7 @@ func (f filter) call(e odata.Call, words filterWords) error {
 		}
 		if takes {
 			value, _ := e.Args[0].(odata.Literal) // what is none has no text
-			id, ok := lastGUID(textIn(value))
+			id, ok := lastGUID(odata.TextOf(value))
 			if !ok {
 				return filterRefused("'" + name + "' takes an id")
 			}
@@ -110,7 +110,7 @@ func (f filter) compare(e odata.Compare, words filterWords) error {
 	if i < 0 || e.Path.Wrap != odata.Plain {
 		return filterRefused("the member '" + printable(e.Path.String()) + "' is not known here")
 	}
-	value := textIn(e.Value)
+	value := odata.TextOf(e.Value)
 	if e.Op != odata.Eq || value == "" {
 		return filterRefused("a member is compared by eq with a text")
 	}
@@ -145,17 +145,6 @@ func (f filter) either(list odata.Or, words filterWords) error {
 		f.members[name] = values
 	}
 	return nil
-}
-
-// textIn is a value in quotes, or an id without them; empty for all else.
-func textIn(v odata.Literal) string {
-	switch v := v.(type) {
-	case odata.String:
-		return string(v)
-	case odata.Guid:
-		return string(v)
-	}
-	return ""
 }
 
 func filterRefused(why string) *problem {

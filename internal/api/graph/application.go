@@ -25,7 +25,7 @@ func servicePrincipalProperties() []odata.Property {
 		odata.Property{Name: "alternativeNames", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "tags", Kind: odata.KindCollection, Element: odata.KindString},
 		keyCredentialsProperty(),
-	), plainProperties(absentServicePrincipal()...)...)
+	), listing.PlainProperties(absentServicePrincipal()...)...)
 }
 
 func absentServicePrincipal() []string {
@@ -75,7 +75,7 @@ func applicationProperties() []odata.Property {
 		odata.Property{Name: "identifierUris", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "tags", Kind: odata.KindCollection, Element: odata.KindString},
 		keyCredentialsProperty(),
-	), plainProperties("disabledByMicrosoftStatus")...)
+	), listing.PlainProperties("disabledByMicrosoftStatus")...)
 }
 
 func writeApplication(_ *call, o *object, d directory.Object) {

@@ -17,7 +17,7 @@ import (
 // those who hold it now.
 
 func directoryRoleProperties(template bool) []odata.Property {
-	out := append([]odata.Property{idProperty("id"), sortable("displayName"), textProperty("description")}, plainProperties("deletedDateTime")...)
+	out := append([]odata.Property{idProperty("id"), sortable("displayName"), textProperty("description")}, listing.PlainProperties("deletedDateTime")...)
 	if !template {
 		out = append(out, idProperty("roleTemplateId"))
 	}

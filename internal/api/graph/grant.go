@@ -93,18 +93,9 @@ func enumProperty(name string, values ...string) odata.Property {
 	return odata.Property{Name: name, Kind: odata.KindEnum, Filterable: true, Values: values}
 }
 
-// plainProperties can be selected only.
-func plainProperties(names ...string) []odata.Property {
-	out := make([]odata.Property, len(names))
-	for i, n := range names {
-		out[i] = odata.Property{Name: n, Kind: odata.KindComplex}
-	}
-	return out
-}
-
 // filterNavigation lets filters reach into a related object, which $select does not name.
 func filterNavigation(name string, of *odata.Schema) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindComplex, Filterable: true, Properties: of.Properties}
+	return listing.Within(name, of.Properties...)
 }
 
 // grantColumns are what the store knows of all.

@@ -22,7 +22,7 @@ func groupProperties() []odata.Property {
 		boolProperty("securityEnabled"), boolProperty("mailEnabled"), boolProperty("isAssignableToRole"), boolProperty("onPremisesSyncEnabled"),
 		odata.Property{Name: "groupTypes", Kind: odata.KindCollection, Element: odata.KindText, Filterable: true},
 		odata.Property{Name: "proxyAddresses", Kind: odata.KindCollection, Element: odata.KindString},
-	), plainProperties(absentGroup()...)...)
+	), listing.PlainProperties(absentGroup()...)...)
 }
 
 // absentGroup are declared properties of which nothing is known here: they are null.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/app"
@@ -115,7 +116,7 @@ func (k *kinds) referenceFilters() []odata.Property {
 // setAssignments makes the types of plain assignments, and of the lists that hold several types.
 func (k *kinds) setAssignments(beta bool) {
 	w := directoryWords()
-	properties := grantProperties(w, append([]odata.Property{idProperty("principalOrganizationId")}, plainProperties("condition")...)...)
+	properties := grantProperties(w, append([]odata.Property{idProperty("principalOrganizationId")}, listing.PlainProperties("condition")...)...)
 	if beta {
 		properties = append(properties, idProperty("resourceScope"))
 	}

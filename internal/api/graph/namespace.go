@@ -50,7 +50,7 @@ func namespaceValue(_ *call, name string, _ []string) any { return name }
 
 func actionProperties(beta bool) []odata.Property {
 	out := append([]odata.Property{idProperty("id"), textProperty("name"), textProperty("description"), textProperty("actionVerb"),
-		boolProperty("isAuthenticationContextSettable")}, plainProperties("authenticationContextId", "resourceScopeId")...)
+		boolProperty("isAuthenticationContextSettable")}, listing.PlainProperties("authenticationContextId", "resourceScopeId")...)
 	if beta {
 		out = append(out, boolProperty("isPrivileged"))
 	}

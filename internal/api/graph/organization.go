@@ -15,7 +15,7 @@ import (
 
 func organizationProperties() []odata.Property {
 	return append([]odata.Property{idProperty("id"), textProperty("displayName"), timeProperty("createdDateTime", false), textProperty("tenantType")},
-		plainProperties("countryLetterCode", "deletedDateTime", "securityComplianceNotificationMails", "technicalNotificationMails", "verifiedDomains")...)
+		listing.PlainProperties("countryLetterCode", "deletedDateTime", "securityComplianceNotificationMails", "technicalNotificationMails", "verifiedDomains")...)
 }
 
 // verifiedDomainOut is verifiedDomain.
@@ -90,7 +90,7 @@ func getOrganization(c *call) (api.Answer, error) {
 func domainProperties() []odata.Property {
 	return append([]odata.Property{idProperty("id"), boolProperty("isDefault"), boolProperty("isInitial"), boolProperty("isVerified"),
 		boolProperty("isRoot"), boolProperty("isAdminManaged"), textProperty("authenticationType")},
-		plainProperties("supportedServices", "availabilityStatus", "state", "manufacturer", "model",
+		listing.PlainProperties("supportedServices", "availabilityStatus", "state", "manufacturer", "model",
 			"passwordNotificationWindowInDays", "passwordValidityPeriodInDays")...)
 }
 

@@ -48,7 +48,7 @@ func policyProperties() []odata.Property {
 		idProperty("id"), textProperty("displayName"), textProperty("description"), boolProperty("isOrganizationDefault"),
 		idProperty("scopeId"), enumProperty("scopeType", scopeDirectoryRole, scopeDirectory, scopeGroup),
 		timeProperty("lastModifiedDateTime", false),
-	}, plainProperties("lastModifiedBy")...)
+	}, listing.PlainProperties("lastModifiedBy")...)
 }
 
 func writePolicy(_ *call, o *object, r policyRow) {

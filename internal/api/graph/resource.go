@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"portcullis/internal/api"
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
@@ -14,7 +15,7 @@ import (
 
 func resourceProperties() []odata.Property {
 	return append([]odata.Property{idProperty("id"), textProperty("displayName")},
-		plainProperties("externalId", "type", "status", "registeredDateTime", "registeredRoot")...)
+		listing.PlainProperties("externalId", "type", "status", "registeredDateTime", "registeredRoot")...)
 }
 
 func writeResource(_ *call, o *object, g directory.Object) {

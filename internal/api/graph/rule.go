@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/api/wire"
 	"portcullis/internal/policy"
@@ -30,7 +31,7 @@ func rulesOf(r policyRow) []ruleRow {
 func (r ruleRow) ruleType() string { return wire.GraphRules{}.RuleType(r.rule.Kind) }
 
 func ruleProperties() []odata.Property {
-	return append([]odata.Property{idProperty("id")}, plainProperties("target", "isExpirationRequired", "maximumDuration", "enabledRules",
+	return append([]odata.Property{idProperty("id")}, listing.PlainProperties("target", "isExpirationRequired", "maximumDuration", "enabledRules",
 		"notificationType", "recipientType", "notificationLevel", "isDefaultRecipientsEnabled", "notificationRecipients",
 		"setting", "isEnabled", "claimValue")...)
 }

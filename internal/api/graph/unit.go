@@ -19,7 +19,7 @@ import (
 
 func unitProperties() []odata.Property {
 	return append(append(commonObjectProperties(), textProperty("visibility")),
-		plainProperties("isMemberManagementRestricted", "membershipRule", "membershipRuleProcessingState", "membershipType")...)
+		listing.PlainProperties("isMemberManagementRestricted", "membershipRule", "membershipRuleProcessingState", "membershipType")...)
 }
 
 func writeUnit(o *object, d directory.Object) {
@@ -49,7 +49,7 @@ type scopedRow struct {
 }
 
 func scopedProperties() []odata.Property {
-	return append([]odata.Property{exactProperty("id"), idProperty("administrativeUnitId"), idProperty("roleId")}, plainProperties("roleMemberInfo")...)
+	return append([]odata.Property{exactProperty("id"), idProperty("administrativeUnitId"), idProperty("roleId")}, listing.PlainProperties("roleMemberInfo")...)
 }
 
 func writeScoped(_ *call, o *object, r scopedRow) {

@@ -35,7 +35,7 @@ func userProperties() []odata.Property {
 		odata.Property{Name: "otherMails", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "proxyAddresses", Kind: odata.KindCollection, Element: odata.KindString},
 		odata.Property{Name: "imAddresses", Kind: odata.KindCollection, Element: odata.KindString},
-	), plainProperties(slices.Concat(absentUser(), furtherUser(), []string{"employeeOrgData", inAddressList})...)...)
+	), listing.PlainProperties(slices.Concat(absentUser(), furtherUser(), []string{"employeeOrgData", inAddressList})...)...)
 }
 
 // absentUser are declared properties of which nothing is known here: they are null.

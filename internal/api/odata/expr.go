@@ -261,6 +261,17 @@ func either(terms []Expr) Expr {
 	return any
 }
 
+// TextOf is what a text in quotes says, or an id without them; empty for all else.
+func TextOf(v Literal) string {
+	switch v := v.(type) {
+	case String:
+		return string(v)
+	case Guid:
+		return string(v)
+	}
+	return ""
+}
+
 // Terms are the conditions that must all hold for e to hold; none for nil.
 func Terms(e Expr) []Expr {
 	switch e := e.(type) {

@@ -42,9 +42,9 @@ func approvalKind(roleInfo, request *odata.Schema) kind[pim.Request] {
 		Set: approvalSet, Type: "privilegedApproval",
 		Schema: &odata.Schema{
 			Properties: []odata.Property{
-				idProperty("id"), idProperty("userId"), idProperty("roleId"), textProperty("approvalType"), enumProperty("approvalState", approvalStates()...),
-				plainProperty("approvalDuration"), textProperty("requestorReason"), textProperty("approverReason"), timeProperty("startDateTime"),
-				timeProperty("endDateTime"), withID("roleInfo"), withID("request"),
+				listing.IDProperty("id"), listing.IDProperty("userId"), listing.IDProperty("roleId"), listing.TextProperty("approvalType"), listing.EnumProperty("approvalState", approvalStates()...),
+				listing.PlainProperty("approvalDuration"), listing.TextProperty("requestorReason"), listing.TextProperty("approverReason"), listing.TimeProperty("startDateTime"),
+				listing.TimeProperty("endDateTime"), listing.Within("roleInfo", listing.IDProperty("id")), listing.Within("request", listing.IDProperty("id")),
 			},
 			Navigations: []odata.Navigation{{Name: "roleInfo", Schema: roleInfo}, {Name: "request", Schema: request}},
 		},

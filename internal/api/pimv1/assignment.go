@@ -75,8 +75,8 @@ func assignmentKind(roleInfo *odata.Schema) kind[assignmentRow] {
 		Set: assignmentSet, Type: "privilegedRoleAssignment",
 		Schema: &odata.Schema{
 			Properties: []odata.Property{
-				idProperty("id"), idProperty("userId"), idProperty("roleId"), boolProperty("isElevated"), timeProperty("expirationDateTime"),
-				textProperty("resultMessage"), withID("roleInfo"),
+				listing.IDProperty("id"), listing.IDProperty("userId"), listing.IDProperty("roleId"), listing.BoolProperty("isElevated"), listing.TimeProperty("expirationDateTime"),
+				listing.TextProperty("resultMessage"), listing.Within("roleInfo", listing.IDProperty("id")),
 			},
 			Navigations: []odata.Navigation{{Name: "roleInfo", Schema: roleInfo}},
 		},

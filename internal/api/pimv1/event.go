@@ -77,10 +77,10 @@ func eventKind() kind[pim.Event] {
 	return kind[pim.Event]{
 		Set: eventSet, Type: "privilegedOperationEvent",
 		Schema: &odata.Schema{Properties: []odata.Property{
-			idProperty("id"), idProperty("userId"), textProperty("userName"), textProperty("userMail"), idProperty("roleId"), textProperty("roleName"),
-			timeProperty("expirationDateTime"), timeProperty("creationDateTime"), idProperty("requestorId"), textProperty("requestorName"),
-			idProperty("tenantId"), enumProperty("requestType", eventTypes()...), textProperty("additionalInformation"),
-			textProperty("referenceKey"), textProperty("referenceSystem"),
+			listing.IDProperty("id"), listing.IDProperty("userId"), listing.TextProperty("userName"), listing.TextProperty("userMail"), listing.IDProperty("roleId"), listing.TextProperty("roleName"),
+			listing.TimeProperty("expirationDateTime"), listing.TimeProperty("creationDateTime"), listing.IDProperty("requestorId"), listing.TextProperty("requestorName"),
+			listing.IDProperty("tenantId"), listing.EnumProperty("requestType", eventTypes()...), listing.TextProperty("additionalInformation"),
+			listing.TextProperty("referenceKey"), listing.TextProperty("referenceSystem"),
 		}},
 		Columns: listing.Columns{
 			"id": listing.IDColumn(store.FieldID), "userId": subject, "roleId": listing.IDColumn(store.FieldRole),

@@ -56,36 +56,6 @@ func newKinds() *kinds {
 	return k
 }
 
-func idProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindID, Filterable: true, Sortable: true}
-}
-
-func textProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindText, Filterable: true, Sortable: true}
-}
-
-func timeProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindTime, Filterable: true, Sortable: true}
-}
-
-func boolProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindBool, Filterable: true, Sortable: true}
-}
-
-func enumProperty(name string, values ...string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindEnum, Filterable: true, Sortable: true, Values: values}
-}
-
-// plainProperty can be selected only.
-func plainProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindComplex}
-}
-
-// withID lets filters reach a related object's id.
-func withID(navigation string) odata.Property {
-	return odata.Property{Name: navigation, Kind: odata.KindComplex, Filterable: true, Properties: []odata.Property{idProperty("id")}}
-}
-
 // answer is a value that is no entity: that of a function, or a list of complex values.
 func (c *call) answer(context string, write func([]byte) []byte) (api.Answer, error) {
 	o := wire.New(nil, nil)

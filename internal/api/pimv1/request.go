@@ -74,10 +74,10 @@ func requestKind(roleInfo *odata.Schema) kind[pim.Request] {
 		Set: requestSet, Type: "privilegedRoleAssignmentRequest",
 		Schema: &odata.Schema{
 			Properties: []odata.Property{
-				idProperty("id"), idProperty("userId"), idProperty("roleId"), enumProperty("type", governance.TypeName(pim.AdminAssign), governance.TypeName(pim.SelfActivate)),
-				enumProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)), plainProperty("schedule"),
-				textProperty("duration"), textProperty("reason"), textProperty("ticketNumber"), textProperty("ticketSystem"),
-				timeProperty("requestedDateTime"), enumProperty("status", requestStatuses()...), withID("roleInfo"),
+				listing.IDProperty("id"), listing.IDProperty("userId"), listing.IDProperty("roleId"), listing.EnumProperty("type", governance.TypeName(pim.AdminAssign), governance.TypeName(pim.SelfActivate)),
+				listing.EnumProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)), listing.PlainProperty("schedule"),
+				listing.TextProperty("duration"), listing.TextProperty("reason"), listing.TextProperty("ticketNumber"), listing.TextProperty("ticketSystem"),
+				listing.TimeProperty("requestedDateTime"), listing.EnumProperty("status", requestStatuses()...), listing.Within("roleInfo", listing.IDProperty("id")),
 			},
 			Navigations: []odata.Navigation{{Name: "roleInfo", Schema: roleInfo}},
 		},

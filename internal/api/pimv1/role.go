@@ -17,7 +17,7 @@ import (
 // as nobody holding it.
 
 func roleProperties() []odata.Property {
-	return []odata.Property{idProperty("id"), textProperty("name")}
+	return []odata.Property{listing.IDProperty("id"), listing.TextProperty("name")}
 }
 
 func roleKind(setting *kind[settingRow], summary *kind[summaryRow], assignment *kind[assignmentRow]) kind[app.RoleDefinition] {

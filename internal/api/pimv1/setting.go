@@ -7,6 +7,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
+	"portcullis/internal/api/wire"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
@@ -24,10 +25,10 @@ type settingRow struct {
 
 func settingProperties() []odata.Property {
 	return []odata.Property{
-		idProperty("id"), plainProperty("approverIds"), plainProperty("minElevationDuration"), plainProperty("maxElavationDuration"),
-		plainProperty("elevationDuration"), boolProperty("notificationToUserOnElevation"), boolProperty("ticketingInfoOnElevation"),
-		boolProperty("mfaOnElevation"), boolProperty("lastGlobalAdmin"), boolProperty("isMfaOnElevationConfigurable"),
-		boolProperty("approvalOnElevation"),
+		listing.IDProperty("id"), listing.PlainProperty("approverIds"), listing.PlainProperty("minElevationDuration"), listing.PlainProperty("maxElavationDuration"),
+		listing.PlainProperty("elevationDuration"), listing.BoolProperty("notificationToUserOnElevation"), listing.BoolProperty("ticketingInfoOnElevation"),
+		listing.BoolProperty("mfaOnElevation"), listing.BoolProperty("lastGlobalAdmin"), listing.BoolProperty("isMfaOnElevationConfigurable"),
+		listing.BoolProperty("approvalOnElevation"),
 	}
 }
 
@@ -163,37 +164,37 @@ func (in settingIn) apply(length schedule.Duration, approvers []policy.Approver,
 	r.Approval.Stages[0].Approvers = approvers
 }
 
+// putSettings leaves it to the application to say who may edit a policy, and looks at the rest once that has been said: who named
+// no role of theirs is told nothing of it.
 func putSettings(c *call) (api.Answer, error) {
 	var in settingIn
 	if err := api.Decode(c.Request, &in); err != nil {
 		return api.Answer{}, err
 	}
-	if err := c.mayAdminister(); err != nil {
-		return api.Answer{}, err
+	_, err := c.app.EditPolicy(c.Context(), c.Caller, c.policyKey(pim.RoleID(c.id("id"))), func(r *policy.Rules) error { return in.edit(c, r) })
+	if wire.Refused(err, pim.UnknownRole) { // the address names it, not the body
+		err = listing.NotFound(c.PathValue("id"))
 	}
-	role, err := c.findRole()
-	if err != nil {
-		return api.Answer{}, err
-	}
-	if name := in.missing(); name != "" {
-		return api.Answer{}, badRequest("Property '" + name + "' is required.")
-	}
-	length, err := schedule.ParseDuration(*in.Duration)
-	if err != nil || length.IsZero() {
-		return api.Answer{}, badRequest("Property 'elevationDuration' is not a duration.")
-	}
-	approvers, err := c.approvers(in.ApproverIDs)
-	if err != nil {
-		return api.Answer{}, err
-	}
-	_, err = c.app.EditPolicy(c.Context(), c.Caller, c.policyKey(role.ID), func(r *policy.Rules) error {
-		in.apply(length, approvers, r)
-		return nil
-	})
 	if err != nil {
 		return api.Answer{}, err
 	}
 	return noContent()
+}
+
+// edit changes the rules of a role as the body says.
+func (in settingIn) edit(c *call, r *policy.Rules) error {
+	if name := in.missing(); name != "" {
+		return badRequest("Property '" + name + "' is required.")
+	}
+	length, err := schedule.ParseDuration(*in.Duration)
+	if err != nil || length.IsZero() {
+		return badRequest("Property 'elevationDuration' is not a duration.")
+	}
+	approvers, err := c.approvers(in.ApproverIDs)
+	if err == nil {
+		in.apply(length, approvers, r)
+	}
+	return err
 }
 
 // mostApprovers bounds the approvers of a role that one call names.

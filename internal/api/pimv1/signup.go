@@ -19,7 +19,7 @@ func signupKind() kind[pim.TenantID] {
 	return kind[pim.TenantID]{
 		Set: signupSet, Type: "privilegedSignupStatus",
 		Schema: &odata.Schema{Properties: []odata.Property{
-			idProperty("id"), boolProperty("isRegistered"), enumProperty("status", "registrationAndSetupCompleted"),
+			listing.IDProperty("id"), listing.BoolProperty("isRegistered"), listing.EnumProperty("status", "registrationAndSetupCompleted"),
 		}},
 		Key: func(t pim.TenantID) string { return string(t) },
 		Write: func(_ *call, o *object, t pim.TenantID) {

@@ -30,8 +30,8 @@ func summaryKind() kind[summaryRow] {
 	return kind[summaryRow]{
 		Set: roleSet, Type: "privilegedRoleSummary",
 		Schema: &odata.Schema{Properties: []odata.Property{
-			idProperty("id"), enumProperty("status", "ok", "bad"), plainProperty("usersCount"), plainProperty("managedCount"),
-			plainProperty("elevatedCount"), boolProperty("mfaEnabled"),
+			listing.IDProperty("id"), listing.EnumProperty("status", "ok", "bad"), listing.PlainProperty("usersCount"), listing.PlainProperty("managedCount"),
+			listing.PlainProperty("elevatedCount"), listing.BoolProperty("mfaEnabled"),
 		}},
 		Key: func(r summaryRow) string { return string(r.role) },
 		Write: func(_ *call, o *object, r summaryRow) {

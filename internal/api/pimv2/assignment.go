@@ -47,11 +47,11 @@ const linkedName = "linkedEligibleRoleAssignment"
 
 func assignmentProperties() []odata.Property {
 	return append([]odata.Property{
-		idProperty("id"), idProperty("resourceId"), idProperty("roleDefinitionId"), idProperty("subjectId"),
-		idProperty(linkedName + "Id"), idProperty("externalId"), timeProperty("startDateTime"), timeProperty("endDateTime"),
-		enumProperty("memberType", "Direct", "Inherited", "Group"), enumProperty("assignmentState", "Eligible", "Active"),
-		enumProperty("status", provisioned), boolProperty("isPermanent"), idProperty("scopedResourceId"),
-	}, plainProperties("condition", "conditionVersion", "conditionDescription")...)
+		listing.IDProperty("id"), listing.IDProperty("resourceId"), listing.IDProperty("roleDefinitionId"), listing.IDProperty("subjectId"),
+		listing.IDProperty(linkedName + "Id"), listing.IDProperty("externalId"), listing.TimeProperty("startDateTime"), listing.TimeProperty("endDateTime"),
+		listing.EnumProperty("memberType", "Direct", "Inherited", "Group"), listing.EnumProperty("assignmentState", "Eligible", "Active"),
+		listing.EnumProperty("status", provisioned), listing.BoolProperty("isPermanent"), listing.IDProperty("scopedResourceId"),
+	}, listing.PlainProperties("condition", "conditionVersion", "conditionDescription")...)
 }
 
 // assignmentColumns are what the store knows of assignments.

@@ -41,51 +41,13 @@ func newKinds() *kinds {
 
 // What properties are, as filters and $orderby know them.
 
-func idProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindID, Filterable: true, Sortable: true}
-}
-
-func textProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindText, Filterable: true, Sortable: true}
-}
-
-func timeProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindTime, Filterable: true, Sortable: true}
-}
-
-func boolProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindBool, Filterable: true}
-}
-
-func numberProperty(name string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindNumber, Filterable: true, Sortable: true}
-}
-
-func enumProperty(name string, values ...string) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindEnum, Filterable: true, Sortable: true, Values: values}
-}
-
-// plainProperties can be selected only.
-func plainProperties(names ...string) []odata.Property {
-	out := make([]odata.Property, len(names))
-	for i, n := range names {
-		out[i] = odata.Property{Name: n, Kind: odata.KindComplex}
-	}
-	return out
-}
-
-// within lets filters and $orderby reach into a related object, which $select does not name.
-func within(name string, properties ...odata.Property) odata.Property {
-	return odata.Property{Name: name, Kind: odata.KindComplex, Filterable: true, Properties: properties}
-}
-
 // referenceProperties let filters reach into what assignments, requests and settings lead to.
 func referenceProperties() []odata.Property {
-	resource := within("resource", resourceProperties()...)
+	resource := listing.Within("resource", resourceProperties()...)
 	return []odata.Property{
-		resource, within("scopedResource", idProperty("id"), textProperty("displayName")),
-		within("subject", subjectProperties()...),
-		within("roleDefinition", append(roleDefinitionProperties(), resource)...),
+		resource, listing.Within("scopedResource", listing.IDProperty("id"), listing.TextProperty("displayName")),
+		listing.Within("subject", subjectProperties()...),
+		listing.Within("roleDefinition", append(roleDefinitionProperties(), resource)...),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func (k *kinds) setProviders() {
 	k.provider = kind[pim.Provider]{
 		Set: "privilegedAccess", Type: "privilegedAccess", Key: governance.Provider,
-		Schema: &odata.Schema{Properties: []odata.Property{idProperty("id"), textProperty("displayName")}},
+		Schema: &odata.Schema{Properties: []odata.Property{listing.IDProperty("id"), listing.TextProperty("displayName")}},
 		Write: func(_ *call, o *object, p pim.Provider) {
 			o.Str("id", governance.Provider(p))
 			o.Str("displayName", providerName(p))

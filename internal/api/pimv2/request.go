@@ -57,13 +57,13 @@ func (k *kinds) setRequests() {
 
 func requestProperties() []odata.Property {
 	return append([]odata.Property{
-		idProperty("id"), idProperty("resourceId"), idProperty("roleDefinitionId"), idProperty("subjectId"), idProperty("scopedResourceId"),
-		idProperty(linkedName + "Id"), enumProperty("type", governance.Types()...),
-		enumProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)),
-		timeProperty("requestedDateTime"), textProperty("reason"), textProperty("ticketNumber"), textProperty("ticketSystem"),
-		within("status", enumProperty("status", governance.InProgress, governance.Closed), enumProperty("subStatus", governance.SubStatuses()...)),
-		within("schedule", timeProperty("startDateTime"), timeProperty("endDateTime")),
-	}, plainProperties("condition", "conditionVersion", "conditionDescription", "roleAssignmentStartDateTime", "roleAssignmentEndDateTime", "metadata")...)
+		listing.IDProperty("id"), listing.IDProperty("resourceId"), listing.IDProperty("roleDefinitionId"), listing.IDProperty("subjectId"), listing.IDProperty("scopedResourceId"),
+		listing.IDProperty(linkedName + "Id"), listing.EnumProperty("type", governance.Types()...),
+		listing.EnumProperty("assignmentState", governance.StateName(pim.Eligibility), governance.StateName(pim.Assignment)),
+		listing.TimeProperty("requestedDateTime"), listing.TextProperty("reason"), listing.TextProperty("ticketNumber"), listing.TextProperty("ticketSystem"),
+		listing.Within("status", listing.EnumProperty("status", governance.InProgress, governance.Closed), listing.EnumProperty("subStatus", governance.SubStatuses()...)),
+		listing.Within("schedule", listing.TimeProperty("startDateTime"), listing.TimeProperty("endDateTime")),
+	}, listing.PlainProperties("condition", "conditionVersion", "conditionDescription", "roleAssignmentStartDateTime", "roleAssignmentEndDateTime", "metadata")...)
 }
 
 // requestColumns are what the store knows of requests. The words of states stand for several, and depend on more than these: what

@@ -37,7 +37,7 @@ type place struct {
 const active = "Active"
 
 func (k *kinds) setResources() {
-	schema := &odata.Schema{Properties: append(resourceProperties(), plainProperties("permissions")...)}
+	schema := &odata.Schema{Properties: append(resourceProperties(), listing.PlainProperties("permissions")...)}
 	schema.Navigations = []odata.Navigation{{Name: "parent", Schema: schema}}
 	k.resource = kind[place]{
 		Set: "governanceResources", Type: "governanceResource", Schema: schema, Columns: nodeColumns(),
@@ -47,10 +47,10 @@ func (k *kinds) setResources() {
 
 func resourceProperties() []odata.Property {
 	return []odata.Property{
-		idProperty("id"), idProperty("externalId"), idProperty("type"), textProperty("displayName"),
-		enumProperty("status", active, "Locked"), timeProperty("registeredDateTime"), idProperty("registeredRoot"),
-		timeProperty("onboardDateTime"), timeProperty("managedAt"), idProperty("originTenantId"),
-		numberProperty("roleAssignmentCount"), numberProperty("roleDefinitionCount"),
+		listing.IDProperty("id"), listing.IDProperty("externalId"), listing.IDProperty("type"), listing.TextProperty("displayName"),
+		listing.EnumProperty("status", active, "Locked"), listing.TimeProperty("registeredDateTime"), listing.IDProperty("registeredRoot"),
+		listing.TimeProperty("onboardDateTime"), listing.TimeProperty("managedAt"), listing.IDProperty("originTenantId"),
+		listing.NumberProperty("roleAssignmentCount"), listing.NumberProperty("roleDefinitionCount"),
 	}
 }
 

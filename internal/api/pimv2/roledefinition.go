@@ -37,7 +37,7 @@ func (k *kinds) setRoleDefinitions() {
 	k.roleDefinition = kind[role]{
 		Set: "governanceRoleDefinitions", Type: "governanceRoleDefinition",
 		Schema: &odata.Schema{
-			Properties:  append(roleDefinitionProperties(), within("resource", resourceProperties()...)),
+			Properties:  append(roleDefinitionProperties(), listing.Within("resource", resourceProperties()...)),
 			Navigations: k.navigations("resource"),
 		},
 		Key:   func(r role) string { return governance.RoleDefinitionID(r.key) },
@@ -50,9 +50,9 @@ func (r role) reference() reference { return reference{key: r.key} }
 
 func roleDefinitionProperties() []odata.Property {
 	return []odata.Property{
-		idProperty("id"), idProperty("resourceId"), idProperty("externalId"), idProperty("templateId"), textProperty("displayName"),
-		enumProperty("type", builtInRole, customRole), boolProperty("isbuiltIn"),
-		numberProperty("subjectCount"), numberProperty("eligibleAssignmentCount"), numberProperty("activeAssignmentCount"),
+		listing.IDProperty("id"), listing.IDProperty("resourceId"), listing.IDProperty("externalId"), listing.IDProperty("templateId"), listing.TextProperty("displayName"),
+		listing.EnumProperty("type", builtInRole, customRole), listing.BoolProperty("isbuiltIn"),
+		listing.NumberProperty("subjectCount"), listing.NumberProperty("eligibleAssignmentCount"), listing.NumberProperty("activeAssignmentCount"),
 	}
 }
 

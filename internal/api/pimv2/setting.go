@@ -89,9 +89,9 @@ func (c *call) settingsByKey(keys map[pim.RoleKey]bool) (map[pim.RoleKey]setting
 
 func (k *kinds) settingSchema(rules ...string) *odata.Schema {
 	properties := append([]odata.Property{
-		idProperty("id"), idProperty("resourceId"), idProperty("roleDefinitionId"), boolProperty("isDefault"),
-		timeProperty("lastUpdatedDateTime"), textProperty("lastUpdatedBy"),
-	}, plainProperties(rules...)...)
+		listing.IDProperty("id"), listing.IDProperty("resourceId"), listing.IDProperty("roleDefinitionId"), listing.BoolProperty("isDefault"),
+		listing.TimeProperty("lastUpdatedDateTime"), listing.TextProperty("lastUpdatedBy"),
+	}, listing.PlainProperties(rules...)...)
 	return &odata.Schema{Properties: append(properties, referenceProperties()...), Navigations: k.navigations(settingNavigations()...)}
 }
 

@@ -1,6 +1,7 @@
 package pimv2
 
 import (
+	"portcullis/internal/api/listing"
 	"portcullis/internal/api/odata"
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -21,8 +22,8 @@ func (k *kinds) setSubjects() {
 
 func subjectProperties() []odata.Property {
 	return []odata.Property{
-		idProperty("id"), enumProperty("type", "User", "Group", "ServicePrincipal"), textProperty("displayName"),
-		textProperty("principalName"), textProperty("email"),
+		listing.IDProperty("id"), listing.EnumProperty("type", "User", "Group", "ServicePrincipal"), listing.TextProperty("displayName"),
+		listing.TextProperty("principalName"), listing.TextProperty("email"),
 	}
 }
 
