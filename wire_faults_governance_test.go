@@ -164,6 +164,65 @@ func TestPIMv2WritesAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestPIMv2RegistersAllOrNothing: see writesAllOrNothing. The tenant is registered from the beginning.
+func TestPIMv2RegistersAllOrNothing(t *testing.T) {
+	writesAllOrNothing(t, func(w *wire) []writing {
+		w.plant()
+		w.resourceGrant(pim.Assignment, "grace", pim.RoleID(w.vars["Owner"]), w.vars["sub"])
+		return []writing{
+			{http.MethodPost, "grace: /beta/privilegedAccess/azureResources/resources/register", `{"externalId":"${sub}"}`},
+			{http.MethodPost, "grace: /api/v2/privilegedAccess/aadGroups/resources/register", `{"externalId":"${keepers}"}`},
+		}
+	})
+}
+
+// carried is the body that carries alice's activation of the billing role over.
+const carried = `{"provider":"directory","kind":"assignment","action":"selfActivate","scope":"/","role":"${billing}","principalId":"${alice}",
+	"justification":"r","scheduleInfo":{"expiration":{"type":"afterDuration","duration":"PT1H"}}}`
+
+// waits makes alice eligible for the billing role, which asks for approval.
+func (w *wire) waits() {
+	w.Helper()
+	w.caller, w.mfa = "grace", true
+	for _, c := range []writing{
+		{http.MethodPut, "/beta/privilegedRoles/${billing}/settings", strings.Replace(ruling{hours: 4}.first(), `"approvalOnElevation":false`, `"approvalOnElevation":true`, 1)},
+		{http.MethodPost, "/beta/privilegedAccess/aadRoles/roleAssignmentRequests", `{"type":"AdminAdd","assignmentState":"Eligible","resourceId":"${tenant}",
+			"roleDefinitionId":"${billing}","subjectId":"${alice}","reason":"r","schedule":{"type":"Once","duration":"P30D"}}`},
+	} {
+		if !w.send(c.method, c.path, c.body) {
+			w.Fatalf("%s %s: %s", c.method, c.path, w.last.Body)
+		}
+	}
+}
+
+// TestCarriedRequestsAllOrNothing: see writesAllOrNothing; carried again, the request is there already.
+func TestCarriedRequestsAllOrNothing(t *testing.T) {
+	writesAllOrNothing(t, func(w *wire) []writing {
+		w.waits()
+		return []writing{{http.MethodPost, "grace: /portcullis/v1/carriedRequests", carried}}
+	})
+}
+
+// TestCarriedRequestsAreOfTheirTenant: nobody without a token, and no administrator of another tenant, makes a request here.
+func TestCarriedRequestsAreOfTheirTenant(t *testing.T) {
+	w := newWire(t, &storetest.Model{}, &usage{routes: map[string]int{}})
+	w.waits()
+	before := w.everythingKept()
+	for who, want := range map[string]int{"nobody": http.StatusUnauthorized, "stranger": http.StatusBadRequest} {
+		w.caller = who
+		if w.send(http.MethodPost, "/portcullis/v1/carriedRequests", carried); w.last.Code != want {
+			t.Errorf("by %s: got %d with %s, want %d", who, w.last.Code, w.last.Body, want)
+		}
+	}
+	if diff := cmp.Diff(before, w.everythingKept()); diff != "" {
+		t.Errorf("it left something (-before +after):\n%s", diff)
+	}
+	w.caller = "grace"
+	if !w.send(http.MethodPost, "/portcullis/v1/carriedRequests", carried) {
+		t.Errorf("by who administers the role: %s", w.last.Body)
+	}
+}
+
 // governanceWrites are calls of each kind, in an order in which each can be done.
 func governanceWrites() []writing {
 	request := func(kind, state, plan string) string {

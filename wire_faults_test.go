@@ -198,13 +198,14 @@ func (w *wire) remember() {
 	}
 }
 
-// kept is what a store has of a tenant's resources.
-type kept struct{ Nodes, Schedules, Requests, Denials, Events []string }
+// kept is what a store has of a tenant.
+type kept struct{ Objects, Nodes, Schedules, Requests, Denials, Events []string }
 
 func (w *wire) everythingKept() kept {
 	w.Helper()
 	q := store.Query{Tenant: wireTenant, Limit: 1000}
 	var k kept
+	k.Objects = keptRows(w, &q, w.app.Store.Objects)
 	k.Nodes = keptRows(w, &q, w.app.Store.Resources)
 	k.Schedules = keptRows(w, &q, w.app.Store.Schedules)
 	k.Requests = keptRows(w, &q, w.app.Store.Requests)

@@ -31,6 +31,7 @@ import (
 	"portcullis/internal/api"
 	"portcullis/internal/api/arm"
 	"portcullis/internal/api/graph"
+	"portcullis/internal/api/native"
 	"portcullis/internal/api/pimv1"
 	"portcullis/internal/api/pimv2"
 	"portcullis/internal/api/schematest"
@@ -264,7 +265,8 @@ func newWire(t testing.TB, s store.Store, u *usage) *wire {
 	}
 	tokens := scim.Tokens{Next: verifier, Secrets: s, Verify: idp.VerifySecret}
 	w.handler = api.New(api.Options{Verifier: tokens, Callers: w.app}, counting{graph.New(w.app, s, w.app), u}, counting{scim.New(w.app, s), u},
-		counting{arm.New(w.app), u}, counting{pimv2.New(w.app, s, retiringV2()), u}, counting{pimv1.New(w.app, s, pimv1.Options{}), u})
+		counting{arm.New(w.app), u}, counting{pimv2.New(w.app, s, retiringV2()), u}, counting{pimv1.New(w.app, s, pimv1.Options{}), u},
+		native.New(w.app, w.app.Index))
 	return w
 }
 

@@ -75,8 +75,12 @@ func plain(w http.ResponseWriter, status int, text string) {
 
 func (s *Server) serveFront(w http.ResponseWriter, _ *http.Request) {
 	plain(w, http.StatusOK, "Portcullis, privileged identity management.\n\n"+
-		"Microsoft Graph API  "+s.url+"/v1.0 and "+s.url+"/beta\n"+
-		"PIM v2               "+s.url+"/beta/privilegedAccess and "+s.url+"/api/v2/privilegedAccess\n"+
+		"Microsoft Graph API  "+s.url+"/v1.0\n"+
+		"                     "+s.url+"/beta\n"+
+		"Resource Manager     "+s.url+"/providers/Microsoft.Authorization\n"+
+		"PIM v2               "+s.url+"/beta/privilegedAccess\n"+
+		"                     "+s.url+"/api/v2/privilegedAccess\n"+
+		"PIM v1               "+s.url+"/beta/privilegedRoles\n"+
 		"SCIM 2.0             "+s.url+"/scim/v2\n"+
 		"Sign-in              "+s.url+"/{tenant}/v2.0/.well-known/openid-configuration\n"+
 		"Device code          "+s.url+"/device")
