@@ -34,6 +34,7 @@ var (
 // Store is all that Portcullis keeps. It is cut by who uses it.
 type Store interface {
 	Cases
+	Feed
 	Work
 	Mails
 	Lists
@@ -68,6 +69,8 @@ type Cases interface {
 // Relies and Policy is tested. Entries are what is logged; the outcome's own Events are not looked at.
 type Commit struct {
 	pim.Outcome
+	// ID tells the commit apart in the feed. Empty: nobody looks for it there.
+	ID string
 	Entries []Entry
 	// Policy is the edited policy with Version already raised; nil for all but edits of a policy.
 	Policy *PolicyEdit

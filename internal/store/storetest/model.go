@@ -45,6 +45,10 @@ type state struct {
 	credentials map[row]directory.Credential
 	secrets     map[[2]string]secret
 	uses        map[call]store.Use
+
+	changes         []fed
+	numbers, purged int64
+	leases          map[string]held
 }
 
 // row names something in a tenant.
@@ -106,7 +110,7 @@ func newState() state {
 		tenants: map[pim.TenantID]directory.Tenant{}, objects: map[row]directory.Object{}, bin: map[row]directory.Object{}, links: map[edge]directory.Link{},
 		resources: map[row]resource.Node{}, denials: map[row]store.Denial{},
 		credentials: map[row]directory.Credential{}, secrets: map[[2]string]secret{},
-		uses: map[call]store.Use{},
+		uses: map[call]store.Use{}, leases: map[string]held{},
 	}
 }
 
@@ -291,6 +295,7 @@ func (m *Model) write(c store.Commit) {
 	}
 	m.post(mailsOf(c.Notices))
 	m.log(c.Entries)
+	m.feed(c)
 }
 
 func (m *Model) log(entries []store.Entry) {
