@@ -86,14 +86,17 @@ const allowedImports = `
 	client/clienttest:
 	api/schematest:        api/edm
 	api/openapi:
+	test/cable:
+	test/issuer:           config
 	test/bench:            ALL TESTS
+	test/nodes:            ALL TESTS
 	test/clients/terraform: sample
 `
 
 // CORE may look at no clock and import only coreImports; TESTS are those that no product code imports.
 var (
 	core  = []string{"schedule", "policy", "abac", "rbac", "pim", "alert"}
-	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "api/openapi", "client/clienttest"}
+	tests = []string{"pim/pimtest", "store/storetest", "connector/connectortest", "localpg/localpgtest", "notify/mailpittest", "api/schematest", "api/openapi", "client/clienttest", "test/cable", "test/issuer"}
 )
 
 // coreImports are the packages of the standard library that keep what they are told: no I/O, no clock of their own, no randomness,

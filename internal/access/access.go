@@ -34,20 +34,16 @@ import (
 // Index is the index of live intervals of all tenants. Make it with New; all methods may be called at once.
 type Index struct {
 	writer  sync.Mutex // held while a change is made
-	tenants atomic.Pointer[map[pim.TenantID]*atomic.Pointer[snapshot]]
+	tenants atomic.Pointer[map[pim.TenantID]*tenant]
+	// added is signalled when a tenant comes.
+	added signal
 }
 
 // New returns an empty index: nobody holds anything.
 func New() *Index {
 	ix := &Index{}
-	ix.tenants.Store(&map[pim.TenantID]*atomic.Pointer[snapshot]{})
+	ix.tenants.Store(&map[pim.TenantID]*tenant{})
 	return ix
-}
-
-// Edge is a membership in a tenant's group.
-type Edge struct {
-	Tenant pim.TenantID
-	pim.Membership
 }
 
 // Question asks whether a principal holds a role at a scope.
@@ -65,13 +61,17 @@ type Answer struct {
 	// Until is the instant up to which the role certainly is held if nothing is committed meanwhile: ask again then.
 	// Zero: no end, or not held.
 	Until time.Time
-	// Schedule is the one by which the role is held: the principal's own rather than a group's, and of those the one that
-	// holds longest.
-	Schedule pim.ScheduleID
+	// Next is the instant before which a no stays one if nothing is committed meanwhile. Zero: for ever, or held.
+	Next   time.Time
+	Reason Reason
+	// Scope is where the role is held: the one in question, or one that contains it; empty if it is not held.
+	Scope pim.Scope
 	// Via is the way from the principal to the group that the schedule names, the nearest group first and that group last;
 	// empty for the principal's own. It is shared with the index: read it, do not change it.
-	Via    []pim.PrincipalID
-	Reason Reason
+	Via []pim.PrincipalID
+	// Ground is the schedule by which the role is held: the principal's own rather than a group's, and of those the one that
+	// holds longest.
+	Ground
 }
 
 // Reason says why a role is held or not. The zero value: nothing is known that would give it.
@@ -143,49 +143,6 @@ func (ix *Index) NextChange(now time.Time, t pim.TenantID, p pim.PrincipalID) ti
 	return s.nextChange(now, p)
 }
 
-// Apply makes schedules known as they are after a commit: new ones, changed ones, and ended ones, which hold no more.
-func (ix *Index) Apply(schedules []pim.Schedule) {
-	ix.change(func(e *edits) {
-		for i := range schedules {
-			e.of(schedules[i].Key.Tenant).schedule(&schedules[i])
-		}
-	}, len(schedules))
-}
-
-// Commit makes known what one commit changes, so that no question sees a part of it: schedules as Apply does, then the
-// memberships that come and those that go.
-func (ix *Index) Commit(schedules []pim.Schedule, links, unlinks []Edge) {
-	ix.change(func(e *edits) {
-		for i := range schedules {
-			e.of(schedules[i].Key.Tenant).schedule(&schedules[i])
-		}
-		for _, l := range links {
-			e.of(l.Tenant).link(l.Membership)
-		}
-		for _, l := range unlinks {
-			e.of(l.Tenant).unlink(l.Membership)
-		}
-	}, len(schedules)+len(links)+len(unlinks))
-}
-
-// Link makes memberships known. One between the same two by the same schedule takes the place of the former.
-func (ix *Index) Link(edges []Edge) {
-	ix.change(func(e *edits) {
-		for _, l := range edges {
-			e.of(l.Tenant).link(l.Membership)
-		}
-	}, len(edges))
-}
-
-// Unlink takes memberships away, each by its two and its schedule, whatever its time.
-func (ix *Index) Unlink(edges []Edge) {
-	ix.change(func(e *edits) {
-		for _, l := range edges {
-			e.of(l.Tenant).unlink(l.Membership)
-		}
-	}, len(edges))
-}
-
 // Sweep forgets what was over at now: where the clock's asks are late, what has ended stays until then and takes room. It
 // changes no answer about now or later but the reason for a no.
 func (ix *Index) Sweep(now time.Time) {
@@ -196,8 +153,34 @@ func (ix *Index) Sweep(now time.Time) {
 	}, 1)
 }
 
+// Changed returns a channel that is closed when something becomes known about the tenant. Take the channel first, then ask, then
+// wait: nothing is missed so.
+func (ix *Index) Changed(t pim.TenantID) <-chan struct{} {
+	// In this order: whoever finds no tenant is told by a channel from before it came.
+	added := ix.added.wait()
+	if tenant := (*ix.tenants.Load())[t]; tenant != nil {
+		return tenant.changed.wait()
+	}
+	return added
+}
+
+// Loaded is how many schedules are known that hold or will hold.
+func (ix *Index) Loaded() int {
+	n := 0
+	for _, t := range *ix.tenants.Load() {
+		n += t.now.Load().grants
+	}
+	return n
+}
+
 // Loader fills an index.
 type Loader struct{ edits *edits }
+
+// Name adds a name. The error is always nil.
+func (l *Loader) Name(n Name) error {
+	l.edits.of(n.Tenant).name(&n)
+	return nil
+}
 
 // Schedule adds a schedule; those that are ended are left out. The error is always nil, so that it can be handed to a
 // reader of rows.
@@ -239,21 +222,32 @@ func (ix *Index) Fill(read func(*Loader) error) error {
 	if err := read(&Loader{edits: e}); err != nil {
 		return err
 	}
-	fresh := map[pim.TenantID]*atomic.Pointer[snapshot]{}
+	fresh := map[pim.TenantID]*tenant{}
 	for t, edit := range e.tenants {
-		fresh[t] = &atomic.Pointer[snapshot]{}
-		fresh[t].Store(edit.done())
+		fresh[t] = &tenant{}
+		fresh[t].now.Store(edit.done())
 	}
+	former := *ix.tenants.Load()
 	ix.tenants.Store(&fresh)
+	ix.added.fire()
+	for _, t := range former {
+		t.changed.end()
+	}
 	return nil
 }
 
+// tenant is what is known of one tenant.
+type tenant struct {
+	now     atomic.Pointer[snapshot]
+	changed signal
+}
+
 func (ix *Index) snapshot(t pim.TenantID) *snapshot {
-	p := (*ix.tenants.Load())[t]
-	if p == nil {
+	tenant := (*ix.tenants.Load())[t]
+	if tenant == nil {
 		return nil
 	}
-	return p.Load()
+	return tenant.now.Load()
 }
 
 // change makes a change of n things and publishes it, tenant by tenant.
@@ -266,20 +260,22 @@ func (ix *Index) change(make func(*edits), n int) {
 	tenants := *ix.tenants.Load()
 	e := &edits{from: tenants, tenants: map[pim.TenantID]*edit{}}
 	make(e)
-	var added map[pim.TenantID]*atomic.Pointer[snapshot]
+	var added map[pim.TenantID]*tenant
 	for t, edit := range e.tenants {
-		if p := tenants[t]; p != nil {
-			p.Store(edit.done())
+		if known := tenants[t]; known != nil {
+			known.now.Store(edit.done())
+			known.changed.fire()
 			continue
 		}
 		if added == nil {
 			added = cloneMap(tenants)
 		}
-		added[t] = &atomic.Pointer[snapshot]{}
-		added[t].Store(edit.done())
+		added[t] = &tenant{}
+		added[t].now.Store(edit.done())
 	}
 	if added != nil {
 		ix.tenants.Store(&added)
+		ix.added.fire()
 	}
 }
 
@@ -293,7 +289,7 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 
 // edits are the changes that become visible together in each tenant.
 type edits struct {
-	from    map[pim.TenantID]*atomic.Pointer[snapshot]
+	from    map[pim.TenantID]*tenant
 	tenants map[pim.TenantID]*edit
 }
 
@@ -303,8 +299,8 @@ func (e *edits) of(t pim.TenantID) *edit {
 	}
 	t = pim.TenantID(strings.Clone(string(t)))
 	var before *snapshot
-	if p := e.from[t]; p != nil {
-		before = p.Load()
+	if known := e.from[t]; known != nil {
+		before = known.now.Load()
 	}
 	e.tenants[t] = newEdit(before)
 	return e.tenants[t]

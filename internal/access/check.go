@@ -190,7 +190,7 @@ func (a *asking) answer(f found) Answer {
 	if !f.held {
 		return Answer{Reason: f.reason}
 	}
-	out := Answer{Held: true, Until: instant(f.end), Schedule: f.grant.id, Reason: f.reason}
+	out := Answer{Held: true, Until: instant(f.end), Reason: f.reason, Scope: a.scopes.keys[f.grant.scope], Ground: Ground{f.grant}}
 	if f.at != own {
 		out.Via = a.way(f.at)
 	}

@@ -92,7 +92,7 @@ func (e *edit) grantOf(s *pim.Schedule) (grant, bool) {
 	if s.Ending != pim.NotEnded || s.Window.Start.IsZero() {
 		return grant{}, false
 	}
-	g := grant{id: s.ID, span: span{s.Window.Start.UnixMicro(), micros(s.Window.End, never)}}
+	g := grant{id: s.ID, request: s.Request, span: span{s.Window.Start.UnixMicro(), micros(s.Window.End, never)}}
 	if s.Window.Recurrence != nil {
 		g.span = spanOf(s.Window.Span())
 		w := s.Window

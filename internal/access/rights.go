@@ -11,52 +11,7 @@ import (
 	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
 	"portcullis/internal/rbac"
-	"portcullis/internal/resource"
 )
-
-// ResourceChange is what one commit changes of a tenant's resources, as far as the index knows them: management groups and
-// subscriptions (what lies above anything else is told by its path), custom roles, and deny assignments. Each is in the place
-// of what was known under the same name; first goes what is gone.
-type ResourceChange struct {
-	Tenant pim.TenantID
-	// Containers may be nodes of any kind: others than management groups and subscriptions are left out.
-	Containers  []resource.Node
-	Gone        []pim.Scope
-	Roles       []rbac.Role
-	GoneRoles   []pim.RoleID
-	Denials     []rbac.Denial
-	GoneDenials []string
-}
-
-func (c ResourceChange) size() int {
-	return len(c.Containers) + len(c.Gone) + len(c.Roles) + len(c.GoneRoles) + len(c.Denials) + len(c.GoneDenials)
-}
-
-// ChangeResources makes a change known.
-func (ix *Index) ChangeResources(c ResourceChange) {
-	ix.change(func(e *edits) { e.of(c.Tenant).resources(c) }, c.size())
-}
-
-func (e *edit) resources(c ResourceChange) {
-	for _, s := range c.Gone {
-		e.clear(s)
-	}
-	for _, id := range c.GoneRoles {
-		e.forgetRole(id)
-	}
-	for _, id := range c.GoneDenials {
-		e.undeny(id)
-	}
-	for _, n := range c.Containers {
-		e.contain(n)
-	}
-	for _, r := range c.Roles {
-		e.customRole(r)
-	}
-	for _, d := range c.Denials {
-		e.deny(d)
-	}
-}
 
 // Above lists the scopes that contain a scope of resources, the nearest first and "/" last. It does not say whether anything
 // is there.
@@ -118,9 +73,13 @@ type ResourceAnswer struct {
 	// Until is the instant up to which the operation certainly is allowed if nothing is committed meanwhile and the facts, of
 	// which the time of day may be one, stay as they are. Zero: no end, or not allowed.
 	Until time.Time
-	// Schedule and Via are as in Answer, where the operation is allowed.
-	Schedule pim.ScheduleID
-	Via      []pim.PrincipalID
+	// Next is the instant before which a no stays one if nothing is committed meanwhile and the facts stay as they are. Zero: for
+	// ever, or allowed.
+	Next time.Time
+	// Scope, Via and Ground are as in Answer, where the operation is allowed.
+	Scope pim.Scope
+	Via   []pim.PrincipalID
+	Ground
 }
 
 // Allowed answers as of now whether somebody may do something to a resource: by the roles held at it or above, less what deny
@@ -338,7 +297,7 @@ func (s *snapshot) allowed(now time.Time, q ResourceQuestion) ResourceAnswer {
 		return ResourceAnswer{Verdict: verdict}
 	}
 	by := a.answer(a.allowing(q))
-	return ResourceAnswer{Verdict: rbac.Allowed, Until: by.Until, Schedule: by.Schedule, Via: by.Via}
+	return ResourceAnswer{Verdict: rbac.Allowed, Until: by.Until, Scope: by.Scope, Via: by.Via, Ground: by.Ground}
 }
 
 // allowing finds the best of the grants that allow an operation: the principal's own rather than a group's, and of those the

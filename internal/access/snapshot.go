@@ -15,7 +15,10 @@ type snapshot struct {
 	chunks []*chunk
 	walks  *pool
 	// tree is what is known of resources; never nil.
-	tree *tree
+	tree   *tree
+	called map[pim.PrincipalID]*Name
+	// grants is how many there are.
+	grants int
 	// groups is how many principals have or had members.
 	groups uint32
 	// edit numbers the snapshot: what bears its number was made for it.
@@ -101,8 +104,9 @@ type grant struct {
 	right right
 	scope uint32
 	span
-	id   pim.ScheduleID
-	more *more // nil for most
+	id      pim.ScheduleID
+	request pim.RequestID
+	more    *more // nil for most
 }
 
 // more is what few grants have.

@@ -103,7 +103,7 @@ func (t *tree) below(s pim.Scope) []pim.Scope {
 // treeEdit says which parts of the tree are the edit's own: the others are those of older snapshots, which are copied before
 // they are changed.
 type treeEdit struct {
-	tree, containers, roles, denials bool
+	tree, containers, roles, denials, called bool
 	children                         map[pim.Scope]bool
 }
 

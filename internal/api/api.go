@@ -48,6 +48,8 @@ type Route struct {
 	Pattern string
 	Access  Access
 	Handle  Handler
+	// Check says that it answers a question from memory: such calls have limits of their own (Limits.Checks).
+	Check bool
 }
 
 // Access says which permissions let a token through. Any one of a list is enough.
@@ -79,6 +81,8 @@ type Answer struct {
 	// the headers are sent, and its context is not bounded by the time of a call: it bounds each of its steps. Its error
 	// breaks the connection, so that nobody takes a part for the whole.
 	Stream func(context.Context, io.Writer) error
+	// Endless says that the stream goes on until its context ends: a server that stops ends it (Frame.Stop) and does not wait.
+	Endless bool
 }
 
 // Request is one call. Its http.Request has an address in the form of the routes.
@@ -106,7 +110,8 @@ type Request struct {
 	// Began is when the call came, by the real clock.
 	Began time.Time
 
-	writer http.ResponseWriter
+	writer  http.ResponseWriter
+	surface Surface
 	// retirement is that of the dialect, where it has one.
 	retirement *Retirement
 	// whole is the context of the call without the bound on its time, for answers that are streamed.

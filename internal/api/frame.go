@@ -28,6 +28,9 @@ type Frame struct {
 	surfaces map[string]Surface // by lower-case prefix
 	longest  int                // segments of the longest prefix
 	methods  []string
+	limiter  *limiter // nil: no limits
+	stopping context.Context //nolint:containedctx // it ends with Stop, and lives as long as the frame
+	stop     context.CancelFunc
 }
 
 // Options say what a frame serves and by what it judges. Verifier and Callers are required.
@@ -44,10 +47,18 @@ type Options struct {
 	Origin func(*http.Request) string
 	// Address tells the caller's network address; nil: that of the connection.
 	Address func(*http.Request) string
+	// Consistency is what nodes tell one another by; nil: there is one node, and no tokens.
+	Consistency Consistency
 	// Called is told of each call of a retiring dialect whose caller is known, answered or refused; nil: nobody is. It does not
 	// wait for anything.
 	Called func(Use)
-	Log    *slog.Logger
+	// Limits bound how many calls are served; nil: nothing does. Refused is told which limit refused a call; nil: nobody is.
+	Limits  *Limits
+	Refused func(Limited)
+	// Answered is told of each call of a surface before its answer is sent, with the status; a part of a batch is a call. Nil:
+	// nobody is.
+	Answered func(*Request, Surface, int)
+	Log      *slog.Logger
 }
 
 const (
@@ -77,6 +88,10 @@ func New(o Options, surfaces ...Surface) *Frame {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	f := &Frame{Options: o, mux: http.NewServeMux(), names: map[string]names{}, surfaces: map[string]Surface{}}
+	f.stopping, f.stop = context.WithCancel(context.Background())
+	if o.Limits != nil {
+		f.limiter = newLimiter(*o.Limits)
+	}
 	for _, s := range surfaces {
 		f.mount(s)
 	}
@@ -168,6 +183,7 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	call.surface = s
 	defer f.guard(w, call, s)
 	r2 := r.WithContext(ctx)
 	r2.URL = a.apply(r.URL)
@@ -240,9 +256,15 @@ func (m mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (m mounted) serve(call *Request) (Answer, error) {
 	if !m.route.Access.Open {
 		if err := m.frame.identify(call); err != nil {
+			return Answer{}, m.frame.limitFailure(call, err)
+		}
+		if err := m.limit(call); err != nil {
 			return Answer{}, err
 		}
 		if err := m.route.Access.permit(call); err != nil {
+			return Answer{}, err
+		}
+		if err := m.frame.await(call); err != nil {
 			return Answer{}, err
 		}
 		// The second gate, which the application judges by.
@@ -339,6 +361,7 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 	if r := call.retirement; r != nil {
 		r.tell(h)
 	}
+	f.consistent(h, call)
 	h.Set("Request-Id", call.ID)
 	h.Set("Client-Request-Id", call.ClientID)
 	h.Set("Cache-Control", "no-store")
@@ -351,6 +374,9 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 	}
 	if a.Type != "" {
 		h.Set("Content-Type", a.Type)
+	}
+	if f.Answered != nil && call.surface != nil {
+		f.Answered(call, call.surface, a.Status)
 	}
 	if a.Stream != nil {
 		f.stream(w, call, a)

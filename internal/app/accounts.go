@@ -19,17 +19,15 @@ type accounts struct {
 	found map[account]struct{}
 	// changes counts commits that may have made something in it wrong.
 	changes uint64
-	// standings tell of objects that changed lately which are left, so that a grant decided before and committed after is
-	// found. It is looked through when it has grown to room.
+	// standings tell of objects that left lately, so that a grant decided before and committed after is found. It is looked through
+	// when it has grown to room.
 	standings map[account]standing
 	room      int
 }
 
-// standing is what became of an object by its latest change that is known. Commits may be told of in another order than
-// they were made in: version says which came last.
+// standing is what became of an object by its latest change.
 type standing struct {
-	version int64
-	at      time.Time
+	at time.Time
 	// left: deleted or disabled; gone: deleted.
 	left, gone bool
 }
@@ -43,8 +41,12 @@ type account struct {
 	principal pim.PrincipalID
 }
 
-// Counts says whether the account behind a token is in the tenant and enabled: a token outlives neither.
+// Counts says whether the account behind a token is in the tenant and enabled: a token outlives neither. ErrStale: this node cannot
+// know.
 func (a *App) Counts(ctx context.Context, t pim.TenantID, p pim.PrincipalID) (bool, error) {
+	if err := a.Fresh(); err != nil {
+		return false, err
+	}
 	who := account{t, p}
 	a.accounts.mu.RLock()
 	_, known := a.accounts.found[who]
@@ -69,54 +71,50 @@ func (a *App) Counts(ctx context.Context, t pim.TenantID, p pim.PrincipalID) (bo
 	return true, nil
 }
 
-// changed takes in a commit. The accounts that it is about are forgotten even if it failed, for nobody can know then what
-// it did.
-func (s *accounts) changed(c store.Commit, failed bool) {
-	s.cleared(c, failed)
+// changed takes in a change.
+func (s *accounts) changed(c store.Change) {
+	s.cleared(c)
 	if len(c.Objects)+len(c.Deleted) == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changes++
-	for _, list := range [][]directory.Object{c.Deleted, c.Objects} {
-		for _, o := range list {
-			delete(s.found, account{o.Tenant, o.ID})
-		}
-	}
-	if failed {
-		return
-	}
-	versions := make(map[pim.Key]int64, len(c.Touches))
-	for _, t := range c.Touches {
-		versions[t.Key] = t.Version + 1
-	}
 	for _, o := range c.Deleted {
-		s.note(o, versions, true)
+		s.note(o, true)
 	}
 	for _, o := range c.Objects {
-		s.note(o, versions, !o.Deleted.IsZero())
+		s.note(o, !o.Deleted.IsZero())
 	}
 }
 
-// note remembers what a commit made of an object, unless a later one is known. What has no version was made anew.
-func (s *accounts) note(o directory.Object, versions map[pim.Key]int64, gone bool) {
+// forget says that changes may have been missed.
+func (s *accounts) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
+	clear(s.found)
+}
+
+// note remembers what a change made of an object.
+func (s *accounts) note(o directory.Object, gone bool) {
 	who := account{o.Tenant, o.ID}
-	version, versioned := versions[objectKey(o.Tenant, o.ID)]
-	if !versioned && !gone && o.Enabled {
+	delete(s.found, who)
+	if !gone && o.Enabled {
 		delete(s.standings, who)
 		return
 	}
-	if versioned && s.standings[who].version > version {
-		return
-	}
+	s.stand(who, standing{time.Now(), true, gone})
+}
+
+// stand remembers a standing. Whoever calls holds the lock.
+func (s *accounts) stand(who account, as standing) {
 	if s.standings == nil {
 		s.standings = map[account]standing{}
 	}
-	now := time.Now()
-	s.standings[who] = standing{version, now, gone || !o.Enabled, gone}
+	s.standings[who] = as
 	if len(s.standings) > max(s.room, leastRoom) {
-		maps.DeleteFunc(s.standings, func(_ account, l standing) bool { return now.Sub(l.at) > longestAsk })
+		maps.DeleteFunc(s.standings, func(_ account, l standing) bool { return as.at.Sub(l.at) > longestAsk })
 		s.room = 2 * len(s.standings)
 	}
 }

@@ -37,12 +37,18 @@ type App struct {
 	Wake func(at time.Time)
 	// Tell says that notices were committed; nil means that nobody sends them, so that none is kept.
 	Tell func()
-	Log  *slog.Logger
+	// Bound is how old what this node knows of others' commits may be: 5 s when zero.
+	Bound time.Duration
+	// Synchronise is told the time by the store's clock, read between two instants of this machine's; nil: nobody is.
+	Synchronise func(store, began, ended time.Time)
+	Log         *slog.Logger
+	Observer
 
 	clock     clock
 	accounts  accounts
 	alignment alignment
 	doubt     doubt
+	feed      feed
 }
 
 // attempts bounds how often an ask is decided again because its case changed meanwhile.
@@ -50,7 +56,9 @@ const attempts = 50
 
 // Do decides an ask and commits what follows. The error is a *pim.Refusal, store.ErrUnavailable, ErrClock, or a fault.
 // A refusal of somebody's ask is audited before it is returned.
-func (a *App) Do(ctx context.Context, ask pim.Ask) (pim.Outcome, error) {
+func (a *App) Do(ctx context.Context, ask pim.Ask) (_ pim.Outcome, err error) {
+	ctx, end := a.deciding(ctx, ask)
+	defer func() { end(err) }()
 	now, err := a.clock.at(a.now(), grants(ask.Action))
 	if err != nil {
 		return pim.Outcome{}, err
@@ -132,49 +140,37 @@ func (a *App) commit(ctx context.Context, c store.Commit) error {
 	a.nameRoles(c.Events)
 	c = a.withNotices(withLinks(c))
 	c.Entries = Entries(c.Events)
-	err := a.Store.Commit(ctx, c)
-	a.accounts.changed(c, err != nil)
+	writing, end := a.span(ctx, "commit")
+	err := a.Store.Commit(writing, c)
+	end("", err)
 	if errors.Is(err, store.ErrUnavailable) {
 		a.doubted(c)
 	}
 	if err != nil {
 		return err
 	}
-	a.published(c)
+	if err := a.follow(ctx, c); err != nil {
+		return err
+	}
 	a.aligned(ctx, c)
 	return nil
 }
 
-func (a *App) published(c store.Commit) {
-	a.Index.Commit(c.Schedules, edges(c.Links), edges(c.Unlinks))
-	a.knowResources(c)
-	if at := firstDue(c.Outcome); a.Wake != nil && !at.IsZero() {
-		a.Wake(at)
-	}
-	a.tell(c)
-}
-
-// firstDue is when the first of what an outcome plans is due; zero: nothing is.
-func firstDue(o pim.Outcome) (first time.Time) {
-	sooner := func(at time.Time) {
-		if first.IsZero() || !at.IsZero() && at.Before(first) {
-			first = at
+// follow makes commits known that were written, and with them all that were committed before: what is looked at afterwards knows of
+// them. ErrUnavailable: they are written, and not known here yet.
+func (a *App) follow(ctx context.Context, cs ...store.Commit) error {
+	ctx, cancel := context.WithTimeout(ctx, followWithin)
+	defer cancel()
+	for _, c := range cs {
+		if !store.ChangeOf(c).Nothing() {
+			return a.CatchUp(ctx)
 		}
 	}
-	if o.Request != nil {
-		sooner(o.Request.Due)
-	}
-	for _, r := range o.More {
-		sooner(r.Due)
-	}
-	for _, s := range o.Schedules {
-		sooner(s.Due)
-	}
-	for _, e := range o.Effects {
-		sooner(e.Due)
-	}
-	return first
+	return nil
 }
+
+// followWithin bounds the reading of what was written.
+const followWithin = 10 * time.Second
 
 // refused audits a refusal and passes it on. A fault in the program passes as it is.
 func (a *App) refused(ctx context.Context, now time.Time, c pim.Case, ask pim.Ask, err error) error {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 
 	"portcullis/internal/directory"
@@ -14,8 +13,6 @@ import (
 // doubt says that the store could not tell whether it had written something, so that the access index may be behind.
 type doubt struct {
 	there atomic.Bool
-	// reading is held while the index is filled anew.
-	reading sync.Mutex
 }
 
 // doubted notes a commit whose end nobody knows, because the database went away before it had answered. What it would have changed
@@ -32,9 +29,8 @@ func (a *App) doubted(c store.Commit) {
 		}
 	}
 	gone := withLinks(store.Commit{Outcome: pim.Outcome{Schedules: over}})
-	a.Index.Commit(over, nil, edges(append(gone.Unlinks, c.Unlinks...)))
 	// A container that was moved has nothing above it until it is known where it is; roles that were changed allow nothing.
-	without := store.Commit{Cleared: c.Cleared, Denials: c.Denials, Deleted: c.Deleted}
+	without := store.Change{Schedules: over, Unlinks: append(gone.Unlinks, c.Unlinks...), Cleared: c.Cleared, Denials: c.Denials, Deleted: c.Deleted}
 	for _, n := range c.Resources {
 		without.Cleared = append(without.Cleared, store.Place{Tenant: n.Tenant, Scope: n.Scope})
 	}
@@ -43,7 +39,8 @@ func (a *App) doubted(c store.Commit) {
 			without.Deleted = append(without.Deleted, o)
 		}
 	}
-	a.knowResources(without)
+	a.accounts.forget()
+	a.publish([]store.Change{without})
 	a.doubt.there.Store(true)
 }
 
@@ -52,14 +49,7 @@ func (a *App) certain(ctx context.Context) error {
 	if !a.doubt.there.Load() {
 		return nil
 	}
-	a.doubt.reading.Lock()
-	defer a.doubt.reading.Unlock()
-	// Taken back first: what becomes doubtful while it is being read is read again.
-	if !a.doubt.there.Swap(false) {
-		return nil
-	}
-	if err := a.Load(ctx); err != nil {
-		a.doubt.there.Store(true)
+	if err := a.CatchUp(ctx); err != nil {
 		return errors.Join(store.ErrUnavailable, err)
 	}
 	return nil

@@ -3,30 +3,302 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"portcullis/internal/access"
+	"portcullis/internal/store"
 )
 
 var (
 	// ErrStale says that this node has not confirmed lately that it knows what was committed: it answers no, and calls 503.
-	ErrStale = errors.New("this node has not heard from the store within its bound")
+	ErrStale = fmt.Errorf("%w: this node has not heard from it within its bound", store.ErrUnavailable)
 	// ErrBehind says that this node did not come to see what a consistency token names in time. Answer no, or 503.
-	ErrBehind = errors.New("this node does not see yet what the consistency token names")
+	ErrBehind = fmt.Errorf("%w: this node does not see yet what the consistency token names", store.ErrUnavailable)
 	// ErrToken says that a consistency token is not one of ours. The caller made it up.
 	ErrToken = errors.New("not a consistency token")
 )
 
-// Fresh is nil where this node knows everything that was committed up to its bound ago; else it wraps ErrStale.
-func (a *App) Fresh() error { return nil }
+const (
+	// defaultBound is how old what a node knows may be.
+	defaultBound = 5 * time.Second
+	// hearWithin bounds the one try of a node that was not asked for a while, and so did not listen; hearAgain is how soon after one
+	// that failed the next is made.
+	hearWithin, hearAgain = 500 * time.Millisecond, 250 * time.Millisecond
+	// firstLook and longestLook are pauses of somebody who waits for a token.
+	firstLook, longestLook = time.Millisecond, 50 * time.Millisecond
+)
 
-// Behind is how long ago this node knew certainly everything that was committed.
-func (a *App) Behind() time.Duration { return 0 }
+// feed is how far this node has read what was committed. The index is fed by it alone, with the commits of this node like those of
+// others, in the order of the store.
+type feed struct {
+	once sync.Once
+	// turn is held while the feed is read and made known.
+	turn chan struct{}
+	// place is where to read on. It belongs to whoever has the turn.
+	place store.FeedPlace
+	// begun counts readings: whoever waited for the turn need not read where another reading has begun meanwhile.
+	begun atomic.Int64
+	sight atomic.Pointer[sight]
+	// asked says that somebody relied on the sight since Asked was called last; failed is when a reading last failed.
+	asked  atomic.Bool
+	failed atomic.Int64
+}
+
+// sight is what a node sees: all that was committed before an instant.
+type sight struct {
+	place store.FeedPlace
+	at    time.Time
+	// shared says that other nodes may write, too.
+	shared bool
+}
+
+// take takes the turn to read.
+func (f *feed) take(ctx context.Context) (leave func(), err error) {
+	f.once.Do(func() { f.turn = make(chan struct{}, 1) })
+	select {
+	case f.turn <- struct{}{}:
+		return func() { <-f.turn }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	}
+}
+
+// CatchUp makes known what was committed before the call. After an error that is not known: store.ErrUnavailable, or a fault.
+func (a *App) CatchUp(ctx context.Context) error {
+	before := a.feed.begun.Load()
+	leave, err := a.feed.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	// A reading that began after this call, and succeeded, is as good as one of its own.
+	if a.feed.begun.Load() > before && a.feed.failed.Load() == 0 {
+		return nil
+	}
+	return a.read(ctx)
+}
+
+// read reads on; the caller has the turn.
+func (a *App) read(ctx context.Context) error {
+	a.feed.begun.Add(1)
+	began := time.Now()
+	err := a.readOn(ctx, began)
+	if err != nil {
+		a.feed.failed.Store(began.UnixNano())
+		return err
+	}
+	a.feed.failed.Store(0)
+	return nil
+}
+
+func (a *App) readOn(ctx context.Context, began time.Time) error {
+	if a.doubt.there.Swap(false) {
+		if err := a.fill(ctx); err != nil {
+			a.doubt.there.Store(true)
+			return err
+		}
+	}
+	page, err := a.Store.Changes(ctx, a.feed.place)
+	if err == nil && page.Lost {
+		if a.Log != nil {
+			a.Log.WarnContext(ctx, "what was committed meanwhile cannot be followed one by one: everything is read anew")
+		}
+		if err = a.fill(ctx); err == nil {
+			began = time.Now()
+			page, err = a.Store.Changes(ctx, a.feed.place)
+		}
+	}
+	if err == nil && page.Lost {
+		err = fmt.Errorf("%w: the feed was lost twice in a row", store.ErrUnavailable)
+	}
+	if err != nil {
+		return err
+	}
+	a.make(page.Changes)
+	a.feed.place = page.Place
+	if a.Synchronise != nil && !page.Now.IsZero() {
+		a.Synchronise(page.Now, began, time.Now())
+	}
+	a.feed.sight.Store(&sight{place: page.Place, at: began, shared: !page.Now.IsZero()})
+	return nil
+}
+
+// Load fills the access index from the store. Until it has, nobody holds anything.
+func (a *App) Load(ctx context.Context) error {
+	leave, err := a.feed.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	a.feed.begun.Add(1)
+	if err := a.fill(ctx); err != nil {
+		return err
+	}
+	return a.readOn(ctx, time.Now())
+}
+
+// fill reads everything; the caller has the turn. What is committed meanwhile is read from the feed afterwards.
+func (a *App) fill(ctx context.Context) error {
+	place, err := a.Store.FeedPlace(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.Index.Fill(func(l *access.Loader) error { return a.readLive(ctx, l) }); err != nil {
+		return err
+	}
+	a.accounts.forget()
+	a.feed.place = place
+	return nil
+}
+
+// make makes changes known, at once for whoever asks the index.
+func (a *App) make(changes []store.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	var due time.Time
+	told := false
+	for _, c := range changes {
+		a.accounts.changed(c)
+		if due.IsZero() || !c.Due.IsZero() && c.Due.Before(due) {
+			due = c.Due
+		}
+		told = told || c.Told
+	}
+	a.publish(changes)
+	if a.Wake != nil && !due.IsZero() {
+		a.Wake(due)
+	}
+	if told && a.Tell != nil {
+		a.Tell()
+	}
+}
+
+// Fresh is nil where this node knows everything that was committed up to its bound ago; else it wraps ErrStale. A node that was not
+// asked for a while does not follow closely: it tries once, for half a second at most.
+func (a *App) Fresh() error {
+	if !a.feed.asked.Load() {
+		a.feed.asked.Store(true)
+	}
+	s := a.feed.sight.Load()
+	if s == nil || !s.shared || s.age() <= a.staleAfter() {
+		return nil
+	}
+	if failed := a.feed.failed.Load(); failed == 0 || time.Now().UnixNano()-failed > int64(hearAgain) {
+		ctx, cancel := context.WithTimeout(context.Background(), hearWithin)
+		defer cancel()
+		_ = a.CatchUp(ctx) // the age tells
+	}
+	if a.feed.sight.Load().age() > a.staleAfter() {
+		return ErrStale
+	}
+	return nil
+}
+
+// Asked says whether somebody relied on what this node knows since the last call of Asked.
+func (a *App) Asked() bool { return a.feed.asked.Swap(false) }
+
+// Behind is how long ago this node certainly knew everything that was committed; zero where no other node writes.
+func (a *App) Behind() time.Duration {
+	if s := a.feed.sight.Load(); s != nil && s.shared {
+		return s.age()
+	}
+	return 0
+}
+
+// age counts the time of a machine that slept, and of a process that was stopped.
+func (s *sight) age() time.Duration {
+	now := time.Now()
+	return max(now.Sub(s.at), now.Round(0).Sub(s.at.Round(0)))
+}
+
+func (a *App) staleAfter() time.Duration {
+	if a.Bound > 0 {
+		return a.Bound
+	}
+	return defaultBound
+}
+
+const (
+	tokenPrefix = "c"
+	tokenBase   = 36
+)
 
 // Token is what this node sees now, for Await at any node.
-func (a *App) Token() string { return "" }
+func (a *App) Token() string {
+	head := int64(0)
+	if s := a.feed.sight.Load(); s != nil {
+		head = s.place.Head
+	}
+	return tokenPrefix + strconv.FormatInt(head, tokenBase)
+}
 
-// Await returns nil once this node sees at least what a token names, at once where it does; ErrToken, or ErrBehind where it does
-// not come to see it within the bound.
-func (a *App) Await(_ context.Context, _ string) error { return nil }
+// Await returns nil once this node sees at least what a token names, at once where it does. ErrToken; ErrBehind: it does not come to
+// see it within the bound.
+func (a *App) Await(ctx context.Context, token string) error {
+	digits, ours := strings.CutPrefix(token, tokenPrefix)
+	number, err := strconv.ParseInt(digits, tokenBase, 64)
+	if !ours || err != nil || number < 0 {
+		return ErrToken
+	}
+	if a.sees(number) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.staleAfter())
+	defer cancel()
+	pause := firstLook
+	for {
+		_ = a.CatchUp(ctx) // what is seen tells
+		if a.sees(number) {
+			return nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ErrBehind
+		case <-timer.C:
+		}
+		pause = min(2*pause, longestLook)
+	}
+}
 
-// CatchUp makes known what was committed since.
-func (a *App) CatchUp(context.Context) error { return nil }
+func (a *App) sees(number int64) bool {
+	s := a.feed.sight.Load()
+	return s != nil && s.place.Reached(number) || s == nil && number == 0
+}
+
+// publish tells the index.
+func (a *App) publish(changes []store.Change) {
+	list := make([]access.Change, len(changes))
+	for i, c := range changes {
+		list[i] = access.Change{Schedules: c.Schedules, Links: edges(c.Links), Unlinks: edges(c.Unlinks)}
+		for _, r := range resourceChanges(c) {
+			list[i].Resources = append(list[i].Resources, *r)
+		}
+		list[i].Names, list[i].GoneNames = names(c)
+	}
+	a.Index.Publish(list...)
+}
+
+// names are the principals that a change names, and those that it takes away.
+func names(c store.Change) (named []access.Name, gone []access.Account) {
+	for _, o := range c.Deleted {
+		gone = append(gone, access.Account{Tenant: o.Tenant, ID: o.ID})
+	}
+	for _, o := range c.Objects {
+		n, ok := indexName(o)
+		switch {
+		case !o.Deleted.IsZero():
+			gone = append(gone, access.Account{Tenant: o.Tenant, ID: o.ID})
+		case ok:
+			named = append(named, n)
+		}
+	}
+	return named, gone
+}

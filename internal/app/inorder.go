@@ -15,10 +15,12 @@ import (
 // validated all are, and nothing is kept. Only the first may choose the id of its request.
 //
 // The errors are those of Do; the first refusal refuses the whole, and it alone is audited.
-func (a *App) InOrder(ctx context.Context, asks []pim.Ask) ([]pim.Outcome, error) {
+func (a *App) InOrder(ctx context.Context, asks []pim.Ask) (_ []pim.Outcome, err error) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
+	ctx, end := a.deciding(ctx, asks...)
+	defer func() { end(err) }()
 	grant := false
 	for i, ask := range asks {
 		switch {

@@ -9,34 +9,47 @@ import (
 	"portcullis/internal/store"
 )
 
-// Load fills the access index from the store. Until it has, nobody holds anything.
-func (a *App) Load(ctx context.Context) error {
-	return a.Index.Fill(func(l *access.Loader) error {
-		err := a.Store.Live(ctx, a.Time(), l.Schedule, func(link directory.Link) error {
-			for _, e := range edges([]directory.Link{link}) {
-				if err := l.Link(e); err != nil {
-					return err
-				}
+// readLive reads what the index is filled with.
+func (a *App) readLive(ctx context.Context, l *access.Loader) error {
+	err := a.Store.Live(ctx, a.Time(), l.Schedule, func(link directory.Link) error {
+		for _, e := range edges([]directory.Link{link}) {
+			if err := l.Link(e); err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
-		return a.Store.LiveResources(ctx, l.Container, l.ResourceRole,
-			func(d store.Denial) error { return l.Denial(d.Tenant, d.Denial) })
+		return nil
 	})
-}
-
-// knowResources tells the access index what a commit changes of resources.
-func (a *App) knowResources(c store.Commit) {
-	for _, change := range resourceChanges(c) {
-		a.Index.ChangeResources(*change)
+	if err != nil {
+		return err
 	}
+	err = a.Store.LiveNames(ctx, func(o directory.Object) error {
+		if n, ok := indexName(o); ok {
+			return l.Name(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.Store.LiveResources(ctx, l.Container, l.ResourceRole,
+		func(d store.Denial) error { return l.Denial(d.Tenant, d.Denial) })
 }
 
-// resourceChanges are what a commit changes of the resources of each tenant.
-func resourceChanges(c store.Commit) map[pim.TenantID]*access.ResourceChange {
+// indexName is by what a principal can be found; false for objects that are none.
+func indexName(o directory.Object) (access.Name, bool) {
+	p := o.Principal()
+	n := access.Name{Account: access.Account{Tenant: o.Tenant, ID: o.ID}, Kind: p.Kind, ExternalID: o.ExternalID}
+	if o.User != nil {
+		n.UserPrincipalName = o.User.PrincipalName
+	}
+	if o.App != nil {
+		n.ClientID = o.App.ClientID
+	}
+	return n, p.ID != ""
+}
+
+// resourceChanges are what a change is of the resources of each tenant.
+func resourceChanges(c store.Change) map[pim.TenantID]*access.ResourceChange {
 	var changes map[pim.TenantID]*access.ResourceChange
 	of := func(t pim.TenantID) *access.ResourceChange {
 		if changes == nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"portcullis/internal/pim"
@@ -37,6 +38,7 @@ func (a *App) DoAll(ctx context.Context, asks []pim.Ask) []error {
 		}
 	}
 	again = append(again, b.commit(ctx, errs)...)
+	a.tellDecided(asks, errs, again)
 	for _, i := range again {
 		_, errs[i] = a.Do(ctx, asks[i])
 	}
@@ -76,7 +78,11 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 		return nil
 	}
 	var written store.Commit
-	for n, err := range b.Store.CommitAll(ctx, b.commits) {
+	var done []store.Commit
+	writing, end := b.span(ctx, "commit", "commits", strconv.Itoa(len(b.commits)))
+	results := b.Store.CommitAll(writing, b.commits)
+	end("", nil)
+	for n, err := range results {
 		switch {
 		case errors.Is(err, store.ErrStale):
 			again = append(again, b.of[n])
@@ -87,14 +93,19 @@ func (b *batch) commit(ctx context.Context, errs []error) (again []int) {
 			}
 		default:
 			c := b.commits[n]
+			done = append(done, c)
 			written.Schedules = append(written.Schedules, c.Schedules...)
 			written.Effects = append(written.Effects, c.Effects...)
 			written.Links = append(written.Links, c.Links...)
 			written.Unlinks = append(written.Unlinks, c.Unlinks...)
 		}
 	}
-	b.Index.Commit(written.Schedules, edges(written.Links), edges(written.Unlinks))
-	b.tell(b.commits...)
+	if err := b.follow(ctx, done...); err != nil {
+		for i := range errs {
+			errs[i] = errors.Join(errs[i], err)
+		}
+		return nil
+	}
 	b.aligned(ctx, written)
 	return again
 }

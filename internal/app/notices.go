@@ -21,19 +21,6 @@ func (a *App) withNotices(c store.Commit) store.Commit {
 	return c
 }
 
-// tell says that commits had notices.
-func (a *App) tell(cs ...store.Commit) {
-	if a.Tell == nil {
-		return
-	}
-	for _, c := range cs {
-		if len(c.Notices) > 0 {
-			a.Tell()
-			return
-		}
-	}
-}
-
 // NamesOf completes a notice with the names of its role and its scope, where it was made without knowing them.
 func (a *App) NamesOf(ctx context.Context, n pim.Notice) (pim.Notice, error) {
 	if n.RoleName == "" && n.Key.Role != "" {

@@ -524,7 +524,7 @@ func deniesAt(l *life, all map[pim.ScheduleID]pim.Schedule, at time.Time, who pi
 			return
 		}
 	}
-	l.rt.Fatalf("at %s the index says that %s holds %v by %s", at, who, k, got.Schedule)
+	l.rt.Fatalf("at %s the index says that %s holds %v by %s", at, who, k, got.Schedule())
 }
 
 func TestP5NobodyDecidesOnTheirOwnRequest(t *testing.T) {

@@ -14,7 +14,9 @@ import (
 // together decides asks about different cases as of one instant and commits what follows with a change of the directory,
 // all or nothing. The asks make no requests. Whether the change itself is allowed has been decided before: the first
 // refusal of an ask refuses the whole, and is audited.
-func (a *App) together(ctx context.Context, asks []pim.Ask, with store.Commit) (pim.Outcome, error) {
+func (a *App) together(ctx context.Context, asks []pim.Ask, with store.Commit) (_ pim.Outcome, err error) {
+	ctx, end := a.deciding(ctx, asks...)
+	defer func() { end(err) }()
 	grant := false
 	for _, ask := range asks {
 		grant = grant || grants(ask.Action)

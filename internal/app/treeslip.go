@@ -10,33 +10,19 @@ import (
 	"portcullis/internal/store"
 )
 
-// cleared notes which scopes of resources a commit clears and which it makes, so that a grant there that was decided before and
+// cleared notes which scopes of resources a change clears and which it makes, so that a grant there that was decided before and
 // committed after is found.
-func (s *accounts) cleared(c store.Commit, failed bool) {
-	if failed || len(c.Cleared)+len(c.Resources) == 0 {
+func (s *accounts) cleared(c store.Change) {
+	if len(c.Cleared)+len(c.Resources) == 0 {
 		return
-	}
-	versions := make(map[pim.Key]int64, len(c.Touches))
-	for _, t := range c.Touches {
-		versions[t.Key] = t.Version + 1
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.standings == nil {
-		s.standings = map[account]standing{}
-	}
-	now := time.Now()
-	note := func(t pim.TenantID, scope pim.Scope, gone bool) {
-		who, version := account{t, pim.PrincipalID(scope)}, versions[nodeKey(t, scope)]
-		if have, known := s.standings[who]; gone || known && have.version <= version {
-			s.standings[who] = standing{version, now, gone, gone}
-		}
-	}
 	for _, p := range c.Cleared {
-		note(p.Tenant, p.Scope, true)
+		s.stand(account{p.Tenant, pim.PrincipalID(p.Scope)}, standing{time.Now(), true, true})
 	}
 	for _, n := range c.Resources {
-		note(n.Tenant, n.Scope, false)
+		delete(s.standings, account{n.Tenant, pim.PrincipalID(n.Scope)})
 	}
 }
 

@@ -30,7 +30,10 @@ type Settings struct {
 	Database string `koanf:"database"`
 	// DatabaseFile is a file with that address, so that the password need not stand in the settings.
 	DatabaseFile string `koanf:"databaseFile"`
-	TLS          TLS    `koanf:"tls"`
+	// SecretFile is a file with 32 bytes of secret or more, the same for all nodes on a PostgreSQL database, with which the private keys
+	// that sign tokens are sealed in it. Empty: they are not sealed.
+	SecretFile string `koanf:"secretFile"`
+	TLS        TLS    `koanf:"tls"`
 	// Tenant is what the first start makes; later it is not looked at.
 	Tenant  Tenant   `koanf:"tenant"`
 	Issuers []Issuer `koanf:"issuers"`
@@ -41,11 +44,19 @@ type Settings struct {
 	Dialects Dialects `koanf:"dialects"`
 	Log      Log      `koanf:"log"`
 	Mail     Mail     `koanf:"mail"`
+	Limits   Limits   `koanf:"limits"`
+	Metrics  Metrics  `koanf:"metrics"`
+	Tracing  Tracing  `koanf:"tracing"`
 	// MFAFreshness is how long ago a second factor may have been proved where a role demands one. Zero: 30 minutes.
 	MFAFreshness time.Duration `koanf:"mfaFreshness"`
+	// Staleness is how old what this node knows of other nodes' commits may be: beyond that it answers no. Zero: 5 seconds.
+	Staleness time.Duration `koanf:"staleness"`
 	// NoWorker leaves effects and deadlines to other nodes on the same database.
 	NoWorker bool `koanf:"noWorker"`
 }
+
+// The bounds of Staleness: below, a busy database makes nodes say no for nothing; above, it is no bound.
+const leastStaleness, mostStaleness = time.Second, time.Minute
 
 // TLS names a certificate of one's own, with its chain, and its key. Empty: a local authority in the data folder issues one.
 type TLS struct {
@@ -134,6 +145,9 @@ func (s Settings) WithDefaults() Settings {
 	s.Tenant.Domain = strings.ToLower(or(s.Tenant.Domain, "portcullis.local"))
 	s.Tenant.Administrator = or(s.Tenant.Administrator, "admin")
 	s.Log.Level, s.Log.Format = or(s.Log.Level, "info"), or(s.Log.Format, "text")
+	if s.Staleness == 0 {
+		s.Staleness = 5 * time.Second
+	}
 	if s.MFAFreshness == 0 {
 		s.MFAFreshness = 30 * time.Minute
 	}
@@ -195,6 +209,9 @@ func (s Settings) Validate() error {
 	if err := database(s.Database); err != nil {
 		bad("database: %w", err)
 	}
+	if s.SecretFile != "" && s.Database == "" && s.DatabaseFile == "" {
+		bad("secretFile: it seals signing keys in a PostgreSQL database; without one they are in the data folder")
+	}
 	if (s.TLS.Certificate == "") != (s.TLS.Key == "") {
 		bad("tls: certificate and key come together; set both, or none for a certificate of the local authority")
 	}
@@ -207,9 +224,15 @@ func (s Settings) Validate() error {
 	if s.MFAFreshness < 0 {
 		bad("mfaFreshness: %s is negative", s.MFAFreshness)
 	}
+	if s.Staleness < leastStaleness || s.Staleness > mostStaleness {
+		bad("staleness: %s is not between %s and %s", s.Staleness, leastStaleness, mostStaleness)
+	}
 	wrong = append(wrong, s.Log.validate()...)
 	wrong = append(wrong, s.Mail.validate()...)
 	wrong = append(wrong, s.Dialects.validate()...)
+	wrong = append(wrong, s.Limits.validate()...)
+	wrong = append(wrong, s.Metrics.validate()...)
+	wrong = append(wrong, s.Tracing.validate()...)
 	wrong = append(wrong, issuers(s.Issuers)...)
 	wrong = append(wrong, doors(s.Doors)...)
 	return errors.Join(wrong...)
@@ -352,6 +375,21 @@ func (s Settings) DatabaseURL() (string, error) {
 	}
 	if err := database(text); err != nil {
 		return "", fmt.Errorf("databaseFile: %w", err)
+	}
+	return text, nil
+}
+
+// leastSecret is how many bytes a secret has at least.
+const leastSecret = 32
+
+// Secret is what signing keys are sealed with, without spaces around it. Empty: nothing is.
+func (s Settings) Secret() (string, error) {
+	text, err := secret("", s.SecretFile)
+	if err != nil {
+		return "", fmt.Errorf("secretFile: %w", err)
+	}
+	if s.SecretFile != "" && len(text) < leastSecret {
+		return "", fmt.Errorf("secretFile: %s holds %d bytes, and %d are the least; make it with: openssl rand -base64 48", s.SecretFile, len(text), leastSecret)
 	}
 	return text, nil
 }

@@ -26,6 +26,7 @@ data: /var/lib/portcullis
 listen: ["0.0.0.0:443", "[::]:443"]
 publicURL: https://pim.example.org
 databaseFile: /run/secrets/database
+secretFile: /run/secrets/sealing
 tls:
   certificate: /etc/pim/tls.pem
   key: /etc/pim/tls.key
@@ -64,7 +65,7 @@ func TestAWholeFile(t *testing.T) {
 	}
 	want := config.Settings{
 		Data: "/var/lib/portcullis", Listen: []string{"0.0.0.0:443", "[::]:443"},
-		PublicURL: "https://pim.example.org", DatabaseFile: "/run/secrets/database",
+		PublicURL: "https://pim.example.org", DatabaseFile: "/run/secrets/database", SecretFile: "/run/secrets/sealing",
 		TLS:    config.TLS{Certificate: "/etc/pim/tls.pem", Key: "/etc/pim/tls.key"},
 		Tenant: config.Tenant{Name: "Example", Domain: "example.org", Administrator: "root"},
 		Issuers: []config.Issuer{{
@@ -107,7 +108,7 @@ func TestNothingIsNeeded(t *testing.T) {
 	want := config.Settings{
 		Data: "data", Listen: []string{"127.0.0.1:8443"},
 		Tenant: config.Tenant{Name: "Portcullis", Domain: "portcullis.local", Administrator: "admin"},
-		Log:    config.Log{Level: "info", Format: "text"}, MFAFreshness: 30 * time.Minute, Doors: nil,
+		Log:    config.Log{Level: "info", Format: "text"}, MFAFreshness: 30 * time.Minute, Staleness: 5 * time.Second, Doors: nil,
 		Mail:     config.Mail{Port: 587, TLS: config.StartTLS, Digest: "07:00"},
 		Dialects: config.Dialects{V1: config.On, V2: config.Providers{AADRoles: config.On, AADGroups: config.On, AzureResources: config.On}},
 	}
@@ -151,6 +152,7 @@ func TestBadSettings(t *testing.T) {
 		{"publicURL: https://pim/portal", "must be https://host"},
 		{"database: 'mysql://u:geheim@h/x'", "database: the address must begin with postgres://"},
 		{"database: postgres://h/x\ndatabaseFile: f", "database and databaseFile are both set"},
+		{"secretFile: f", "secretFile: it seals signing keys in a PostgreSQL database"},
 		{"tls: {key: k}", "certificate and key come together"},
 		{"tenant: {domain: nowhere}", `tenant.domain: "nowhere" is no domain name`},
 		{"tenant: {administrator: a@b.c}", "must be a name without the domain"},
@@ -200,6 +202,18 @@ func TestSecretsInFiles(t *testing.T) {
 	d := config.Door{Name: "d", URLFile: file}
 	if got, err := d.Address(); err != nil || got != "postgres://u:p@h/x" {
 		t.Errorf("got %q, %v", got, err)
+	}
+	long := strings.Repeat("s", 32)
+	for _, c := range []struct{ text, want, wrong string }{
+		{long + "\n", long, ""}, {" \n", "", "is empty"}, {long[1:] + "\n\n", "", "holds 31 bytes, and 32 are the least"},
+	} {
+		got, err := config.Settings{SecretFile: write(t, c.text)}.Secret()
+		if got != c.want || (err == nil) != (c.wrong == "") || err != nil && (!strings.Contains(err.Error(), c.wrong) || strings.Contains(err.Error(), "sss")) {
+			t.Errorf("secret in a file of %q: got %q, %v, want %q, %q", c.text, got, err, c.want, c.wrong)
+		}
+	}
+	if got, err := (config.Settings{}).Secret(); got != "" || err != nil {
+		t.Errorf("no secret: got %q, %v", got, err)
 	}
 	d.URLFile = write(t, " \n")
 	if _, err := d.Address(); err == nil || !strings.Contains(err.Error(), "is empty") {

@@ -39,7 +39,7 @@
 // Accounts and credentials are the directory's. Sign-ins in progress, sessions, codes, device codes and refresh tokens
 // are in the store's vault, under hashes of their names: who reads the database cannot use them. So they survive a
 // restart and serve many nodes. Vault kinds: idp.interaction, idp.session, idp.code, idp.device, idp.usercode,
-// idp.refresh, idp.decoy, idp.assertion.
+// idp.refresh, idp.decoy, idp.assertion, and idp.keys where signing keys are kept there (VaultKeys).
 package idp
 
 import (

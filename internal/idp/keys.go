@@ -217,6 +217,12 @@ func (r *KeyRing) newest(ctx context.Context) (ringKey, error) {
 		return ringKey{}, err
 	}
 	now := r.now()
+	if len(r.keys) > 0 && now.Sub(r.keys[0].Created) >= r.rotate {
+		// Another node may have made one since: one is enough.
+		if err := r.reload(ctx, 0); err != nil {
+			return ringKey{}, err
+		}
+	}
 	if len(r.keys) == 0 || now.Sub(r.keys[0].Created) >= r.rotate {
 		if err := r.turn(ctx, now); err != nil {
 			if len(r.keys) == 0 {

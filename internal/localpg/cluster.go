@@ -89,13 +89,17 @@ func (s *Server) makeCluster(ctx context.Context) error {
 		return err
 	}
 	s.password = rand.Text()
-	if err := os.WriteFile(secret, []byte(s.password+"\n"), 0o600); err != nil {
-		return err
-	}
-	if err := s.own(secret, 0o600); err != nil {
+	if err := s.keepPassword(secret); err != nil {
 		return err
 	}
 	return s.initdb(ctx, secret)
+}
+
+func (s *Server) keepPassword(file string) error {
+	if err := os.WriteFile(file, []byte(s.password+"\n"), 0o600); err != nil {
+		return err
+	}
+	return s.own(file, 0o600)
 }
 
 func (s *Server) initdb(ctx context.Context, secret string) error {
@@ -103,21 +107,26 @@ func (s *Server) initdb(ctx context.Context, secret string) error {
 	if runtime.GOOS == "darwin" {
 		locale = "C" // older macOS has no C.UTF-8
 	}
-	cmd := s.command("initdb", "-D", s.dataDir(), "-U", superuser, "--pwfile="+secret, "--auth=scram-sha-256",
-		"--encoding=UTF8", "--locale="+locale, "--no-sync", "--no-instructions")
+	return s.finish(ctx, s.command("initdb", "-D", s.dataDir(), "-U", superuser, "--pwfile="+secret, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale="+locale, "--no-sync", "--no-instructions"))
+}
+
+// finish runs a program to its end.
+func (s *Server) finish(ctx context.Context, cmd *exec.Cmd) error {
+	name := filepath.Base(cmd.Path)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	p, err := startProcess(cmd)
 	if err != nil {
-		return fmt.Errorf("localpg: initdb: %w", err)
+		return fmt.Errorf("localpg: %s: %w", name, err)
 	}
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("localpg: initdb: %w", context.Cause(ctx)), p.kill())
+		return errors.Join(fmt.Errorf("localpg: %s: %w", name, context.Cause(ctx)), p.kill())
 	}
 	if p.err != nil {
-		return fmt.Errorf("localpg: initdb: %w: %s", p.err, strings.TrimSpace(said.String()))
+		return fmt.Errorf("localpg: %s: %w: %s", name, p.err, strings.TrimSpace(said.String()))
 	}
 	return nil
 }

@@ -57,6 +57,15 @@ type Options struct {
 	Settings map[string]string
 }
 
+func (o Options) validate() error {
+	for name := range o.Settings {
+		if !settingName.MatchString(name) {
+			return fmt.Errorf("localpg: %q is no name of a setting", name)
+		}
+	}
+	return nil
+}
+
 // Server is a running PostgreSQL. Its methods may be called by several goroutines.
 type Server struct {
 	bindir    string
@@ -76,10 +85,8 @@ type Server struct {
 // start alone. The error is [ErrNotInstalled] where the machine has no PostgreSQL; otherwise it carries the end of the
 // server's own log. After an error nothing runs and no temporary folder is left.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	for name := range o.Settings {
-		if !settingName.MatchString(name) {
-			return nil, fmt.Errorf("localpg: %q is no name of a setting", name)
-		}
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	bindir, err := Find()
 	if err != nil {
@@ -90,19 +97,24 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{bindir: bindir, options: o, account: who}
+	return s.begin(ctx, s.makeCluster)
+}
+
+// begin makes the folder, what the cluster is, and runs the server.
+func (s *Server) begin(ctx context.Context, cluster func(context.Context) error) (*Server, error) {
 	if err := s.makeDir(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.firstStart(ctx); err != nil {
+	if err := s.firstStart(ctx, cluster); err != nil {
 		return nil, errors.Join(err, s.removeTemporary())
 	}
 	return s, nil
 }
 
-func (s *Server) firstStart(ctx context.Context) error {
-	if err := s.makeCluster(ctx); err != nil {
+func (s *Server) firstStart(ctx context.Context, cluster func(context.Context) error) error {
+	if err := cluster(ctx); err != nil {
 		return err
 	}
 	// Between choosing a port and binding it, somebody else may take it.

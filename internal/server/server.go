@@ -66,6 +66,7 @@ type Server struct {
 	notices   io.Writer
 	real      func() time.Time
 	clock     *shifted
+	nodeClock *storeClock
 	lock      io.Closer
 	listeners []net.Listener
 	url       string
@@ -78,7 +79,6 @@ type Server struct {
 	closers   []func()
 	worker    *worker.Worker
 	mails     *worker.Mails
-	tenants   map[pim.TenantID]bool
 	manifest  sample.Manifest
 	closing   sync.Once
 	closed    error
@@ -98,6 +98,8 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if s.real == nil {
 		s.real = time.Now
 	}
+	s.nodeClock = &storeClock{machine: s.real}
+	s.real = s.nodeClock.Now
 	for _, step := range []func(context.Context) error{
 		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.openMail, s.tellPrograms,
 	} {
@@ -237,7 +239,7 @@ func (s *Server) openApp(context.Context) error {
 		s.clock.set(s.options.Sample.ClockOffset)
 	}
 	s.App = &app.App{Store: s.Store, Index: access.New(), Now: s.clock.Now, Wake: s.wake, Log: s.Log,
-		HashPassword: idp.HashPassword}
+		HashPassword: idp.HashPassword, Bound: s.settings.Staleness, Synchronise: s.synchronise}
 	s.uses = &uses{store: s.Store}
 	s.surfaces = surfaces(s.App, s.Store, s.settings.Dialects, s.usesOf)
 	return nil
@@ -252,7 +254,7 @@ func (s *Server) fill(ctx context.Context) error {
 		err = s.firstStart(ctx)
 	}
 	if err == nil {
-		err = s.reload(ctx)
+		err = s.App.Load(ctx)
 	}
 	if err != nil {
 		if errors.As(err, new(*Unable)) {
@@ -264,9 +266,13 @@ func (s *Server) fill(ctx context.Context) error {
 }
 
 // openSignIn makes the embedded issuer and the verifier of its tokens and those of the other issuers.
-func (s *Server) openSignIn(context.Context) error {
+func (s *Server) openSignIn(ctx context.Context) error {
+	keys, err := s.signingKeys(ctx)
+	if err != nil {
+		return err
+	}
 	o := idp.Options{
-		PublicURL: s.url, Aliases: s.aliases(), Store: s.Store, Dir: filepath.Join(s.settings.Data, "keys"),
+		PublicURL: s.url, Aliases: s.aliases(), Store: s.Store, Keys: keys,
 		Sample: s.options.Sample != nil, MFAAge: s.settings.MFAFreshness, Logger: s.Log, Now: s.real,
 		Standing: s.standing,
 	}
@@ -300,7 +306,7 @@ func (s *Server) openFrame(context.Context) error {
 	}
 	s.frame = api.New(api.Options{
 		Verifier: scim.Tokens{Next: verifier, Secrets: s.Store, Verify: idp.VerifySecret}, FreshMFA: s.settings.MFAFreshness, Now: s.real, Log: s.Log,
-		Callers: s.App, Called: s.uses.called,
+		Callers: s.App, Called: s.uses.called, Consistency: s.App,
 	}, s.surfaces...)
 	return nil
 }
@@ -310,7 +316,7 @@ func (s *Server) openWorker(context.Context) error {
 		return nil
 	}
 	s.worker = &worker.Worker{
-		App: s.App, Store: s.Store, Connectors: s.doors, Align: s.App.Align, Holder: app.NewID(),
+		App: s.App, Store: s.Store, Connectors: s.doors, Align: s.App.Align, Leases: s.leases(), Holder: app.NewID(),
 		Now: s.App.Time, Offset: s.clock.Offset, Log: s.Log,
 	}
 	return nil
@@ -381,6 +387,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	// The worker goes on while calls are finished: what they decide is carried out at once.
 	background, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
+	working.Go(func() { s.follow(background) })
 	working.Go(func() { s.housekeeping(background) })
 	working.Go(func() { s.keepUses(background) })
 	if s.worker != nil {

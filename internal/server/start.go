@@ -166,22 +166,6 @@ func (s *Server) sampleSecrets(ctx context.Context, there bool, list ...sample.O
 	return manifests[0], nil
 }
 
-// reload fills the index with what the store holds, for all tenants.
-func (s *Server) reload(ctx context.Context) error {
-	tenants, err := s.Store.Tenants(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.App.Load(ctx); err != nil {
-		return err
-	}
-	s.tenants = map[pim.TenantID]bool{}
-	for _, t := range tenants {
-		s.tenants[t.ID] = true
-	}
-	return nil
-}
-
 // clockBound is how far the clock may be behind the newest audit entry at start.
 const clockBound = time.Minute
 
@@ -204,9 +188,13 @@ func (s *Server) checkClock(ctx context.Context) error {
 }
 
 func (s *Server) newestEntry(ctx context.Context) (time.Time, error) {
+	tenants, err := s.Store.Tenants(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	var newest time.Time
-	for t := range s.tenants {
-		page, err := s.Store.Events(ctx, store.Query{Tenant: t, Limit: 1, Order: []store.Order{{Field: store.FieldAt, Desc: true}}})
+	for _, t := range tenants {
+		page, err := s.Store.Events(ctx, store.Query{Tenant: t.ID, Limit: 1, Order: []store.Order{{Field: store.FieldAt, Desc: true}}})
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -220,8 +208,6 @@ func (s *Server) newestEntry(ctx context.Context) (time.Time, error) {
 }
 
 const (
-	// lookForTenants is how soon a tenant that another process made is served.
-	lookForTenants = 15 * time.Second
 	// tidyEvery is how often what is over is forgotten.
 	tidyEvery = 10 * time.Minute
 	tidyLimit = 10_000
@@ -229,39 +215,22 @@ const (
 
 // housekeeping sees to what nobody waits for, until the context ends.
 func (s *Server) housekeeping(ctx context.Context) {
-	tenants, tidy := time.NewTicker(lookForTenants), time.NewTicker(tidyEvery)
-	defer tenants.Stop()
+	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-tenants.C:
-			err = s.findTenants(ctx)
 		case <-tidy.C:
 			s.App.Index.Sweep(s.App.Time())
 			_, err = s.Store.PurgeSecrets(ctx, s.real(), tidyLimit)
-			err = errors.Join(err, s.forgetMails(ctx))
+			err = errors.Join(err, s.forgetMails(ctx), s.forgetChanges(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "housekeeping failed; it is tried again", "error", err)
 		}
 	}
-}
-
-// findTenants reads the index anew when another process has made a tenant, such as `pim tenant add`.
-func (s *Server) findTenants(ctx context.Context) error {
-	tenants, err := s.Store.Tenants(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range tenants {
-		if !s.tenants[t.ID] {
-			return s.reload(ctx)
-		}
-	}
-	return nil
 }
 
 // OpenStore opens the store of a server whether or not one runs on it, for what an operator does to it by hand. Its

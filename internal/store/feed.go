@@ -64,9 +64,8 @@ type FeedPage struct {
 
 // Change is what one commit changed of what nodes keep in memory, as Commit has it.
 type Change struct {
-	// Number is its place in the feed, ID that of the Commit.
+	// Number is its place in the feed.
 	Number int64
-	ID     string
 	// Schedules that have ended tell their key, id and end alone.
 	Schedules      []pim.Schedule
 	Links, Unlinks []directory.Link
@@ -85,7 +84,7 @@ type Change struct {
 // ChangeOf is what a commit changes, without its number.
 func ChangeOf(c Commit) Change {
 	out := Change{
-		ID: c.ID, Schedules: c.Schedules, Links: c.Links, Unlinks: c.Unlinks, Objects: c.Objects, Deleted: c.Deleted,
+		Schedules: c.Schedules, Links: c.Links, Unlinks: c.Unlinks, Objects: c.Objects, Deleted: c.Deleted,
 		Resources: c.Resources, Cleared: c.Cleared, Denials: c.Denials, Undenied: c.Undenied,
 		Due: firstDue(c.Outcome), Told: len(c.Notices) > 0,
 	}

@@ -69,8 +69,6 @@ type Cases interface {
 // Relies and Policy is tested. Entries are what is logged; the outcome's own Events are not looked at.
 type Commit struct {
 	pim.Outcome
-	// ID tells the commit apart in the feed. Empty: nobody looks for it there.
-	ID string
 	Entries []Entry
 	// Policy is the edited policy with Version already raised; nil for all but edits of a policy.
 	Policy *PolicyEdit
@@ -196,6 +194,9 @@ type Lists interface {
 	// Live streams every schedule of every tenant that holds at now or later, and every link between groups and their
 	// members, to fill the access index. It stops at the first error of yield.
 	Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error
+	// LiveNames streams all principals with nothing but their kind and what they go by: principal name, client id, external id,
+	// folded where they compare without letter case.
+	LiveNames(ctx context.Context, principals func(directory.Object) error) error
 }
 
 // Directory is who and what is there.

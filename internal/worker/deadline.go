@@ -160,6 +160,7 @@ func (d *deadlines) ask(ctx context.Context, due []store.Due) {
 	unavailable := 0
 	for i, err := range d.App.DoAll(call, asks) {
 		d.stats.asked.Add(1)
+		d.Observer.asked(d.now().Sub(due[i].At), err)
 		if err == nil {
 			continue
 		}

@@ -216,11 +216,19 @@ func (w *Worker) turn(ctx context.Context, e leased) result {
 	if call := time.Now().Add(w.limits().Call); call.Before(deadline) {
 		deadline = call
 	}
+	began := w.now()
+	ctx, end := w.span(ctx, "effect", "door", e.Door)
+	var err error
+	code := ""
+	defer func() { end(code, err) }()
 	after, events := w.carry(ctx, e.Effect, deadline)
+	if after.Attempts > e.Attempts {
+		code = "failed"
+	}
 	if ctx.Err() != nil && after.Attempts == e.Attempts && after.State == e.State {
 		return result{effect: e.Effect} // stopped, not failed
 	}
-	err := w.Store.Settle(ctx, w.Holder, e.Effect, after, app.Entries(events))
+	err = w.Store.Settle(ctx, w.Holder, e.Effect, after, app.Entries(events))
 	switch {
 	case errors.Is(err, store.ErrStale):
 		return result{effect: e.Effect, changed: true}
@@ -231,6 +239,7 @@ func (w *Worker) turn(ctx context.Context, e leased) result {
 		return result{effect: e.Effect} // it is done again when the lease ends
 	}
 	w.count(e.Effect, after)
+	w.carried(e.Effect, after, began)
 	return result{effect: e.Effect, due: after.Due}
 }
 

@@ -135,9 +135,15 @@ type clockAsks struct {
 	at    map[pim.ScheduleID][]time.Time
 	// follow makes the changes that the asks lead to.
 	follow func([]pim.Ask) []error
+	// await, where set, is called instead, and the asks fail.
+	await func(context.Context)
 }
 
-func (c *clockAsks) DoAll(_ context.Context, asks []pim.Ask) []error {
+func (c *clockAsks) DoAll(ctx context.Context, asks []pim.Ask) []error {
+	if c.await != nil {
+		c.await(ctx)
+		return slices.Repeat([]error{store.ErrUnavailable}, len(asks))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at == nil {

@@ -4,6 +4,8 @@
 // Nothing rests on the worker's punctuality but the outside: who holds a role is computed at the moment of asking
 // (promise P3). Several workers may run on one store. An effect is leased to one of them at a time, and taken over by
 // another when the lease ends without news; what was half done is done again, which connectors promise to be harmless.
+// The clock's asks, and comparing targets with what was granted, are one worker's for all: it holds a lease that it renews, and that
+// another takes over, looking at everything at once, when it is given back or ends.
 //
 // The worker sleeps until the next thing is due or somebody wakes it. In between it looks once a minute, for what other
 // processes have written.
@@ -46,6 +48,9 @@ type Worker struct {
 	// Align asks for what doors are owed or owe since before the start; nil means that nobody does. It is called again now and then,
 	// and does nothing where nothing is left to ask.
 	Align func(context.Context) error
+	// Leases tell which of several processes on the store makes the clock's asks, aligns and compares; nil: this one, for there are no
+	// others.
+	Leases Leases
 	// Holder names this process among all that work on the store, and no other, not even its predecessor.
 	Holder string
 	// Now is PIM's time; nil means time.Now.
@@ -55,10 +60,12 @@ type Worker struct {
 	// NewID makes the ids of audit events; nil means app.NewID.
 	NewID func() string
 	Log   *slog.Logger // nil means slog.Default
+	Observer
 	Limits
 
 	stats   counters
 	signals signals
+	leads   atomic.Bool
 }
 
 // Limits bound the work. Zero values mean what is said.
@@ -68,6 +75,8 @@ type Limits struct {
 	Batch int
 	// Lease is for how long an effect is this worker's: 30 s. It is given up before, so that no two have it in hand.
 	Lease time.Duration
+	// Duty is for how long it is this worker's to do what one does for all: 10 s. It is kept as long as the worker runs and can renew it.
+	Duty time.Duration
 	// Claim is how many effects are leased at once: 256.
 	Claim int
 	// PerDoor is how many effects of one door are in hand at once: 8. A slow door holds up nobody else's.
@@ -88,6 +97,7 @@ const patience = time.Minute
 func (l Limits) withDefaults() Limits {
 	orDefault(&l.Batch, 1000)
 	orDefault(&l.Lease, 30*time.Second)
+	orDefault(&l.Duty, 10*time.Second)
 	orDefault(&l.Claim, 256)
 	orDefault(&l.PerDoor, 8)
 	orDefault(&l.Call, 20*time.Second)
@@ -192,11 +202,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.signals.ready()
 	var loops sync.WaitGroup
-	loops.Go(func() { w.runDeadlines(ctx) })
+	loops.Go(func() { w.runDuty(ctx) })
 	loops.Go(func() { w.runEffects(ctx) })
-	if len(w.Connectors) > 0 {
-		loops.Go(func() { w.runReconcile(ctx) })
-	}
 	loops.Wait()
 	return nil
 }

@@ -48,7 +48,7 @@ func (s *Surface) checkAction(r *api.Request) (api.Answer, error) {
 	return answer(allowed{
 		Allowed: a.Verdict == rbac.Allowed, Verdict: verdictName(a.Verdict), At: now.UTC(), Until: instant(a.Until),
 		Principal: string(q.Principal), Action: q.Operation.Action, Data: q.Operation.Data, Scope: string(q.Scope),
-		Schedule: string(a.Schedule), Via: via,
+		Schedule: string(a.Schedule()), Via: via,
 	})
 }
 

@@ -49,13 +49,14 @@ func (s *Surface) checkRole(r *api.Request) (api.Answer, error) {
 	}
 	now := s.app.Time()
 	a := s.check.Check(now, q)
+	s.checked(reasonName(a.Reason))
 	via := a.Via
 	if via == nil {
 		via = []pim.PrincipalID{}
 	}
 	return answer(held{
 		Held: a.Held, At: now.UTC(), Until: instant(a.Until), Reason: reasonName(a.Reason), Principal: string(who),
-		Role: role, Scope: string(q.Scope), Schedule: string(a.Schedule), Via: via,
+		Role: role, Scope: string(q.Scope), Schedule: string(a.Schedule()), Via: via,
 	})
 }
 

@@ -132,8 +132,8 @@ func (s *Surface) Routes() []api.Route {
 		get("effects", grants, s.effects),
 		get("events", log, s.events),
 		get("mails", log, s.mails),
-		get("check", grants, s.checkRole),
-		get("allowed", grants, s.checkAction),
+		checking(get("check", grants, s.checkRole)),
+		checking(get("allowed", grants, s.checkAction)),
 		get("approvers", approvals, s.approvers),
 	}
 	var carrying []string

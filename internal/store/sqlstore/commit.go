@@ -41,7 +41,8 @@ const (
 	putEffects
 	newEvents
 	newMails
-	slots // how many there are
+	feedChanges // last, so that who waits for another commit has no number before that one's
+	slots       // how many there are
 )
 
 func casesTable() table {
@@ -77,8 +78,9 @@ func commitStatements() [slots]statement {
 		nameSchedules:     namedUpsert(),
 		putSchedules:      schedulesTable().upsert(),
 		putEffects:        effectUpsert(),
-		newEvents:         eventsTable().insert(),
+		newEvents:         eventInsert(),
 		newMails:          mailInsert(),
+		feedChanges:       changeInsert(),
 	}
 }
 
@@ -157,7 +159,10 @@ func prepare(c store.Commit) (*change, error) {
 	if err := p.directory(c); err != nil {
 		return nil, err
 	}
-	return p, p.resources(c)
+	if err := p.resources(c); err != nil {
+		return nil, err
+	}
+	return p, p.feed(c)
 }
 
 // add returns a function that takes what makes a row, for a slot.
@@ -400,6 +405,9 @@ func merge(statements *[slots]statement, members []*change) plan {
 			for _, c := range members {
 				rows = append(rows, c.rows[at]...)
 			}
+		}
+		if len(rows) > 0 && statements[at].joined {
+			rows = join(rows)
 		}
 		if len(rows) > 0 {
 			p = append(p, step{&statements[at], rows})

@@ -42,6 +42,8 @@ type engine interface {
 	knowsData() bool
 	// list is the argument for in and values.
 	list(values []string) any
+	// listen calls heard after commits of other processes until the context ends.
+	listen(ctx context.Context, heard func()) error
 	ping(ctx context.Context) error
 	close() error
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"cmp"
+	"fmt"
 
 	"portcullis/internal/pim"
 	"portcullis/internal/store"
@@ -11,6 +12,13 @@ import (
 func eventsTable() table {
 	columns := append(eventColumns(), askedColumns()...)
 	return table{name: "events", key: 2, columns: append(columns, column{"canonical", binary}, column{"leaf", binary})}
+}
+
+// eventInsert marks events as those of a program that feeds what it changes.
+func eventInsert() statement {
+	t := eventsTable()
+	return statement{columns: t.columns, text: fmt.Sprintf("INSERT INTO %s (%s, fed) SELECT %s, TRUE FROM %s",
+		t.name, t.list(""), t.list("v."), rowsWord)}
 }
 
 // askedColumns are what the log is asked by and doc has as well.

@@ -2,21 +2,163 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"portcullis/internal/store"
 )
 
+const (
+	// mostGaps bounds the numbers that are waited for. More were lost by something else than transactions that still run.
+	mostGaps = 10_000
+	// lookedBack is how many numbers below the newest are looked through for those that may still come: more transactions than
+	// that do not run at once.
+	lookedBack = 2000
+	// mostUnfed is how many events of programs that do not feed are looked at, the newest, to see whether there are others.
+	mostUnfed = 32
+)
+
+// feedState is what is told of the feed as a whole with every reading.
+type feedState struct {
+	// Transactions below xmin are over, those from xmax on had not begun. Both are 0 where there is one writer.
+	xmin, xmax    int64
+	now           int64
+	server, unfed string
+	// oldest is the lowest number that is kept; 0: none is.
+	oldest int64
+}
+
+// feedText reads the state and, by a join, changes in one statement, which sees one state of the database. Without changes there is
+// one row without a number.
+func feedText(join string) string {
+	return fmt.Sprintf(`
+		SELECT s.xmin, s.xmax, s.now, s.server, u.unfed, COALESCE((SELECT min(seq) FROM changes), 0), c.seq, COALESCE(c.doc, '')
+		FROM %s
+		CROSS JOIN (SELECT COALESCE(max(seq), 0) || '.' || COALESCE(sum(seq), 0) AS unfed
+			FROM (SELECT seq FROM events WHERE NOT fed ORDER BY seq DESC LIMIT %d) n) u
+		LEFT JOIN %s ORDER BY c.seq`, snapshotWord, mostUnfed, join)
+}
+
+// What is joined: what is behind a number; that and some numbers below, which only engines with several writers ever ask for; and the
+// newest numbers.
+var (
+	behindText = feedText("changes c ON c.seq > $1")
+	gapsText   = feedText(`(SELECT seq, doc FROM changes WHERE seq > $1
+		UNION ALL SELECT seq, doc FROM changes WHERE seq = ANY($2::bigint[])) c ON TRUE`)
+	newestText = feedText(fmt.Sprintf("(SELECT seq, '' AS doc FROM changes ORDER BY seq DESC LIMIT %d) c ON TRUE", lookedBack))
+)
+
+// read asks for the state and calls each for every change.
+func (s *Store) readFeed(ctx context.Context, sql string, args []any, each func(number int64, doc string) error) (feedState, error) {
+	var st feedState
+	err := s.db.ask(ctx, question{s.db.words(sql), args, func(row scan) error {
+		var number *int64
+		var d string
+		err := row(&st.xmin, &st.xmax, &st.now, &st.server, &st.unfed, &st.oldest, &number, &d)
+		if err != nil || number == nil {
+			return err
+		}
+		return each(*number, d)
+	}})
+	return st, err
+}
+
 // FeedPlace implements store.Feed.
-func (s *Store) FeedPlace(context.Context) (store.FeedPlace, error) { return store.FeedPlace{}, nil }
+func (s *Store) FeedPlace(ctx context.Context) (store.FeedPlace, error) {
+	var seen []int64
+	st, err := s.readFeed(ctx, newestText, nil, func(n int64, _ string) error {
+		seen = append(seen, n)
+		return nil
+	})
+	if err != nil {
+		return store.FeedPlace{}, s.fault("find the end of the feed", err)
+	}
+	first := store.FeedPlace{}
+	if len(seen) > 0 {
+		first.Head = seen[0]
+	}
+	return behind(first, st, seen), nil
+}
+
+// behind is the place after reading numbers, ascending.
+func behind(p store.FeedPlace, st feedState, seen []int64) store.FeedPlace {
+	next := store.FeedPlace{Head: p.Head, Server: st.server, Unfed: st.unfed}
+	for _, g := range p.Gaps {
+		if _, came := slices.BinarySearch(seen, g.Number); !came && st.xmin < g.Until {
+			next.Gaps = append(next.Gaps, g)
+		}
+	}
+	for _, n := range seen {
+		for missing := next.Head + 1; missing < n && st.xmin < st.xmax && len(next.Gaps) <= mostGaps; missing++ {
+			next.Gaps = append(next.Gaps, store.FeedGap{Number: missing, Until: st.xmax})
+		}
+		next.Head = max(next.Head, n)
+	}
+	return next
+}
 
 // Changes implements store.Feed.
-func (s *Store) Changes(context.Context, store.FeedPlace) (store.FeedPage, error) {
-	return store.FeedPage{}, nil
+func (s *Store) Changes(ctx context.Context, after store.FeedPlace) (store.FeedPage, error) {
+	sql, args := behindText, []any{after.Head}
+	if len(after.Gaps) > 0 {
+		numbers := make([]int64, len(after.Gaps))
+		for i, g := range after.Gaps {
+			numbers[i] = g.Number
+		}
+		sql, args = gapsText, append(args, numbers)
+	}
+	var page store.FeedPage
+	var seen []int64
+	st, err := s.readFeed(ctx, sql, args, func(n int64, d string) error {
+		seen = append(seen, n)
+		changes, err := changesIn(n, d)
+		page.Changes = append(page.Changes, changes...)
+		return err
+	})
+	if errors.Is(err, errTooLarge) {
+		return store.FeedPage{Lost: true}, nil
+	}
+	if err != nil {
+		return store.FeedPage{}, s.fault("read the feed", err)
+	}
+	page.Now = instantOf(st.now)
+	page.Place = behind(after, st, seen)
+	started := after.Server != ""
+	if started && (after.Server != st.server || after.Unfed != st.unfed) || st.oldest > after.Head+1 || len(page.Place.Gaps) > mostGaps {
+		return store.FeedPage{Lost: true, Now: page.Now}, nil
+	}
+	return page, nil
+}
+
+// instantOf is the store's time; zero: it has no clock of its own.
+func instantOf(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return instant(micros)
 }
 
 // Listen implements store.Feed.
-func (s *Store) Listen(ctx context.Context, _ func()) error { <-ctx.Done(); return nil }
+func (s *Store) Listen(ctx context.Context, heard func()) error {
+	return s.fault("listen to the feed", s.db.listen(ctx, heard))
+}
 
-// PurgeChanges implements store.Feed.
-func (s *Store) PurgeChanges(context.Context, time.Time, int) (int, error) { return 0, nil }
+// PurgeChanges implements store.Feed. The newest change stays, so that it can be told where the feed stands.
+func (s *Store) PurgeChanges(ctx context.Context, before time.Time, limit int) (int, error) {
+	n := 0
+	err := s.db.alter(ctx, question{
+		sql: `DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made < $1 AND seq < (SELECT max(seq) FROM changes)
+			ORDER BY seq LIMIT $2) RETURNING seq`,
+		args: []any{stamp(before), int64(limit)},
+		each: func(row scan) error {
+			var seq int64
+			n++
+			return row(&seq)
+		}})
+	if err != nil {
+		return 0, s.fault("forget old changes", err)
+	}
+	return n, nil
+}

@@ -412,3 +412,28 @@ func (s *Store) Live(ctx context.Context, now time.Time, schedules func(pim.Sche
 		}})
 	return s.fault("read the memberships", err)
 }
+
+// LiveNames implements store.Lists.
+func (s *Store) LiveNames(ctx context.Context, principals func(directory.Object) error) error {
+	err := s.db.browse(ctx, question{
+		sql: fmt.Sprintf(`SELECT tenant, id, kind, principal_name, client_id, external_id FROM objects WHERE kind IN (%d, %d, %d)`,
+			directory.KindUser, directory.KindGroup, directory.KindServicePrincipal),
+		each: func(row scan) error {
+			var o directory.Object
+			var kind int64
+			var name, client string
+			if err := row((*string)(&o.Tenant), (*string)(&o.ID), &kind, &name, &client, &o.ExternalID); err != nil {
+				return err
+			}
+			switch o.Kind = directory.Kind(kind); o.Kind {
+			case directory.KindUser:
+				o.User = &directory.User{PrincipalName: name}
+			case directory.KindGroup:
+				o.Group = &directory.Group{}
+			default:
+				o.App = &directory.App{ClientID: client}
+			}
+			return principals(o)
+		}})
+	return s.fault("read the names of principals", err)
+}

@@ -148,7 +148,7 @@ func (s *Store) SettleMail(ctx context.Context, holder string, m pim.Mail, more 
 	if err != nil {
 		return err
 	}
-	settle, insert, events := mailSettle(), mailInsert(), eventsTable().insert()
+	settle, insert, events := mailSettle(), mailInsert(), eventInsert()
 	p := plan{{&settle, [][]any{append(row, plain(holder))}}}
 	made := step{statement: &insert}
 	for _, other := range more {

@@ -34,6 +34,13 @@ const (
 const plannerSettings = `SET join_collapse_limit = 1; SET from_collapse_limit = 1; SET enable_seqscan = off;
 	SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan`
 
+const (
+	postgresNow      = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+	postgresSnapshot = `(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
+		pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax, ` + postgresNow + ` AS now,
+		extract(epoch FROM pg_postmaster_start_time())::text AS server) s`
+)
+
 // statementText names the text of a statement for one row, or for any number.
 type statementText struct {
 	*statement
@@ -50,6 +57,7 @@ type postgresEngine struct {
 	writing    sync.WaitGroup
 	log        *slog.Logger
 	growth     growth
+	herald     herald
 
 	mu    sync.Mutex
 	texts map[statementText]string // of the commits' statements
@@ -61,7 +69,7 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 		// The error of the parser hides the password, but may tell other parts of the URL: it is not passed on.
 		return nil, errors.New("the URL of the PostgreSQL database is not well formed")
 	}
-	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[statementText]string{}, log: log, growth: newGrowth()}
+	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[statementText]string{}, log: log, growth: newGrowth(), herald: newHerald()}
 	for i := range e.statements {
 		for _, one := range []bool{false, true} {
 			e.texts[statementText{&e.statements[i], one}] = e.text(&e.statements[i], one)
@@ -76,6 +84,7 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 		e.writing.Go(e.run)
 	}
 	e.writing.Go(e.learn)
+	e.writing.Go(e.announce)
 	return e, nil
 }
 
@@ -141,6 +150,7 @@ func (e *postgresEngine) prepareDatabase(ctx context.Context, config *pgx.ConnCo
 func (e *postgresEngine) close() error {
 	e.queue.close()
 	close(e.growth.stop)
+	close(e.herald.stop)
 	e.writing.Wait()
 	e.closePools()
 	return nil
@@ -166,7 +176,8 @@ func (e *postgresEngine) ping(ctx context.Context) error {
 }
 
 func (e *postgresEngine) words(s string) string {
-	return strings.NewReplacer(shareWord, "FOR SHARE OF c", skipWord, "FOR UPDATE SKIP LOCKED", positionWord, "strpos").Replace(s)
+	return strings.NewReplacer(shareWord, "FOR SHARE OF c", skipWord, "FOR UPDATE SKIP LOCKED", positionWord, "strpos",
+		nowWord, postgresNow, snapshotWord, postgresSnapshot).Replace(s)
 }
 
 // source makes a table v of one array for each column. A single row is plain arguments, which cost half as much to run: a
@@ -441,6 +452,7 @@ func (e *postgresEngine) write(ctx context.Context, members []*change) []error {
 	switch {
 	case err == nil:
 		e.growth.add(members)
+		e.herald.tell(members)
 		return errs
 	case len(members) == 1:
 		errs[0] = atWriting(err)

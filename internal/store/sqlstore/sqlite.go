@@ -24,6 +24,12 @@ import (
 // sqliteFile is the name of the database in the data folder.
 const sqliteFile = "portcullis.db"
 
+// sqliteNow is the time in microseconds, of which SQLite knows whole milliseconds.
+const sqliteNow = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+
+// sqliteSnapshot says that there is one writer.
+const sqliteSnapshot = "(SELECT 0 AS xmin, 0 AS xmax, 0 AS now, '' AS server) s"
+
 // sqliteEngine has one connection that writes and a pool of those that read.
 type sqliteEngine struct {
 	queue   *queue
@@ -129,6 +135,12 @@ func (e *sqliteEngine) close() error {
 	return errors.Join(e.writer.close(), e.writing.Close(), e.reading.Close())
 }
 
+// listen hears of nobody: no other node writes.
+func (e *sqliteEngine) listen(ctx context.Context, _ func()) error {
+	<-ctx.Done()
+	return nil
+}
+
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	err := e.browse(ctx, question{sql: "SELECT count(*) FROM tenants", each: func(row scan) error {
 		var n int64
@@ -142,7 +154,7 @@ func (e *sqliteEngine) ping(ctx context.Context) error {
 }
 
 func (e *sqliteEngine) words(s string) string {
-	return strings.NewReplacer(shareWord, "", skipWord, "", positionWord, "instr").Replace(s)
+	return strings.NewReplacer(shareWord, "", skipWord, "", positionWord, "instr", nowWord, sqliteNow, snapshotWord, sqliteSnapshot).Replace(s)
 }
 
 // source makes a table v of a JSON array of arrays.
@@ -424,7 +436,7 @@ func (w *sqliteWriter) text(s *statement) string {
 	for i, c := range s.columns {
 		parts[i] = fmt.Sprintf("$%d AS %s", i+1, c.name)
 	}
-	t := strings.NewReplacer(shareWord, "", rowsWord, "(SELECT "+strings.Join(parts, ", ")+") v").Replace(s.text)
+	t := strings.NewReplacer(shareWord, "", nowWord, sqliteNow, rowsWord, "(SELECT "+strings.Join(parts, ", ")+") v").Replace(s.text)
 	if s.exact && !s.selects {
 		t += " RETURNING 1"
 	}

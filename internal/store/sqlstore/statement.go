@@ -66,6 +66,11 @@ const (
 	skipWord = "{{skip locked}}"
 	// positionWord is the function that finds a text in another: strpos and instr take the same arguments.
 	positionWord = "{{position}}"
+	// nowWord is the time by the store's clock, in microseconds, as it goes on within a transaction.
+	nowWord = "{{now}}"
+	// snapshotWord is a table s of one row: xmin and xmax of the present snapshot, the time, and which run of the server it is; zero
+	// and empty where there is one writer, which is this process.
+	snapshotWord = "{{snapshot}}"
 )
 
 // statement writes rows. Its text has rowsWord.
@@ -77,6 +82,8 @@ type statement struct {
 	exact bool
 	// select says that the text is a SELECT.
 	selects bool
+	// joined says that the rows of a group become one.
+	joined bool
 	// key is the number of leading columns of which there may be one row only: of several the last is written. Zero:
 	// all rows are written.
 	key int

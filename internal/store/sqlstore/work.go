@@ -150,7 +150,7 @@ func (s *Store) Settle(ctx context.Context, holder string, before, after pim.Eff
 	}
 	settle, release := settleStatement(), releaseStatement()
 	p := plan{{&settle, [][]any{append(row, plain(holder), stamp(before.Decided), int64(before.State))}}}
-	events := eventsTable().insert()
+	events := eventInsert()
 	rows := step{statement: &events}
 	for _, e := range entries {
 		r, err := eventRow(e)

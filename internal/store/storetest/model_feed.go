@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"portcullis/internal/store"
@@ -82,6 +83,9 @@ func (m *Model) PurgeChanges(ctx context.Context, before time.Time, limit int) (
 	return n, nil
 }
 
+// errNobody is a fault of the program: nobody can hold anything.
+var errNobody = errors.New("a lease needs the name of its holder")
+
 // Lease implements store.Feed.
 func (m *Model) Lease(ctx context.Context, name, holder string, length time.Duration) (bool, error) {
 	leave, err := m.enter(ctx)
@@ -89,6 +93,9 @@ func (m *Model) Lease(ctx context.Context, name, holder string, length time.Dura
 		return false, err
 	}
 	defer leave()
+	if holder == "" {
+		return false, errNobody
+	}
 	now := time.Now()
 	if l, there := m.leases[name]; there && l.holder != holder && now.Before(l.until) {
 		return false, nil
@@ -104,6 +111,9 @@ func (m *Model) Release(ctx context.Context, holder string) error {
 		return err
 	}
 	defer leave()
+	if holder == "" {
+		return errNobody
+	}
 	for name, l := range m.leases {
 		if l.holder == holder {
 			delete(m.leases, name)

@@ -528,6 +528,36 @@ func (m *Model) Live(ctx context.Context, now time.Time, schedules func(pim.Sche
 	return nil
 }
 
+// LiveNames implements store.Lists. Yield is called without the lock.
+func (m *Model) LiveNames(ctx context.Context, principals func(directory.Object) error) error {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return err
+	}
+	var named []directory.Object
+	for _, o := range m.objects {
+		n := directory.Object{Tenant: o.Tenant, ID: o.ID, Kind: o.Kind, ExternalID: o.ExternalID}
+		switch o.Kind {
+		case directory.KindUser:
+			n.User = &directory.User{PrincipalName: strings.ToLower(o.User.PrincipalName)}
+		case directory.KindGroup:
+			n.Group = &directory.Group{}
+		case directory.KindServicePrincipal:
+			n.App = &directory.App{ClientID: o.App.ClientID}
+		case directory.KindAdministrativeUnit, directory.KindRole, directory.KindResourceRole:
+			continue
+		}
+		named = append(named, n)
+	}
+	leave()
+	for _, n := range named {
+		if err := principals(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Tenants implements store.Directory.
 func (m *Model) Tenants(ctx context.Context) ([]directory.Tenant, error) {
 	leave, err := m.enter(ctx)
