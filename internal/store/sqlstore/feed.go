@@ -26,15 +26,15 @@ type feedState struct {
 	xmin, xmax    int64
 	now           int64
 	server, unfed string
-	// oldest is the lowest number that is kept; 0: none is.
-	oldest int64
+	// forgotten is up to which number changes were deleted.
+	forgotten int64
 }
 
 // feedText reads the state and, by a join, changes in one statement, which sees one state of the database. Without changes there is
 // one row without a number.
 func feedText(join string) string {
 	return fmt.Sprintf(`
-		SELECT s.xmin, s.xmax, s.now, s.server, u.unfed, COALESCE((SELECT min(seq) FROM changes), 0), c.seq, COALESCE(c.doc, '')
+		SELECT s.xmin, s.xmax, s.now, s.server, u.unfed, COALESCE((SELECT max(seq) FROM forgotten), 0), c.seq, COALESCE(c.doc, '')
 		FROM %s
 		CROSS JOIN (SELECT COALESCE(max(seq), 0) || '.' || COALESCE(sum(seq), 0) AS unfed
 			FROM (SELECT seq FROM events WHERE NOT fed ORDER BY seq DESC LIMIT %d) n) u
@@ -56,7 +56,7 @@ func (s *Store) readFeed(ctx context.Context, sql string, args []any, each func(
 	err := s.db.ask(ctx, question{s.db.words(sql), args, func(row scan) error {
 		var number *int64
 		var d string
-		err := row(&st.xmin, &st.xmax, &st.now, &st.server, &st.unfed, &st.oldest, &number, &d)
+		err := row(&st.xmin, &st.xmax, &st.now, &st.server, &st.unfed, &st.forgotten, &number, &d)
 		if err != nil || number == nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (s *Store) Changes(ctx context.Context, after store.FeedPlace) (store.FeedP
 	page.Now = instantOf(st.now)
 	page.Place = behind(after, st, seen)
 	started := after.Server != ""
-	if started && (after.Server != st.server || after.Unfed != st.unfed) || st.oldest > after.Head+1 || len(page.Place.Gaps) > mostGaps {
+	if started && (after.Server != st.server || after.Unfed != st.unfed) || st.forgotten > after.Head || len(page.Place.Gaps) > mostGaps {
 		return store.FeedPage{Lost: true, Now: page.Now}, nil
 	}
 	return page, nil
@@ -145,18 +145,28 @@ func (s *Store) Listen(ctx context.Context, heard func()) error {
 	return s.fault("listen to the feed", s.db.listen(ctx, heard))
 }
 
-// PurgeChanges implements store.Feed. The newest change stays, so that it can be told where the feed stands.
+// PurgeChanges implements store.Feed. The newest change stays, so that it can be told where the feed stands. What is forgotten is
+// told first: who then reads in between may read everything anew for nothing, and misses nothing.
 func (s *Store) PurgeChanges(ctx context.Context, before time.Time, limit int) (int, error) {
-	n := 0
+	last := int64(0)
 	err := s.db.alter(ctx, question{
-		sql: `DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made < $1 AND seq < (SELECT max(seq) FROM changes)
-			ORDER BY seq LIMIT $2) RETURNING seq`,
+		sql: `INSERT INTO forgotten (what, seq) SELECT 'changes', max(old.seq) FROM (SELECT seq FROM changes
+				WHERE made < $1 AND seq < (SELECT max(seq) FROM changes) ORDER BY seq LIMIT $2) old HAVING max(old.seq) IS NOT NULL
+			ON CONFLICT (what) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > forgotten.seq RETURNING seq`,
 		args: []any{stamp(before), int64(limit)},
-		each: func(row scan) error {
-			var seq int64
-			n++
-			return row(&seq)
-		}})
+		each: func(row scan) error { return row(&last) },
+	})
+	n := 0
+	if err == nil && last > 0 {
+		err = s.db.alter(ctx, question{
+			sql:  `DELETE FROM changes WHERE seq <= $1 RETURNING seq`,
+			args: []any{last},
+			each: func(row scan) error {
+				var seq int64
+				n++
+				return row(&seq)
+			}})
+	}
 	if err != nil {
 		return 0, s.fault("forget old changes", err)
 	}

@@ -8,6 +8,12 @@ CREATE TABLE changes (
     doc  TEXT   NOT NULL
 );
 
+-- forgotten is up to which number changes were deleted: one row, or none.
+CREATE TABLE forgotten (
+    what TEXT   NOT NULL PRIMARY KEY,
+    seq  BIGINT NOT NULL
+);
+
 CREATE TABLE leases (
     name     TEXT   NOT NULL PRIMARY KEY,
     holder   TEXT   NOT NULL,
