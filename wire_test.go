@@ -30,6 +30,7 @@ import (
 	"portcullis/internal/access"
 	"portcullis/internal/api"
 	"portcullis/internal/api/arm"
+	"portcullis/internal/api/authzen"
 	"portcullis/internal/api/graph"
 	"portcullis/internal/api/native"
 	"portcullis/internal/api/pimv1"
@@ -96,7 +97,7 @@ func wireEngines() map[string]func(testing.TB) store.Store {
 
 func TestGraphConversations(t *testing.T) {
 	conversations(t, "graph", func(route string) bool {
-		return !ofSCIM(route) && !ofARM(route) && !ofOlder(route) && !derivedRoute(route) && !refusingRoute(route)
+		return !ofSCIM(route) && !ofARM(route) && !ofOlder(route) && !ofAuthZEN(route) && !derivedRoute(route) && !refusingRoute(route)
 	})
 }
 
@@ -188,6 +189,8 @@ func (c counting) Routes() []api.Route {
 			name = governanceOperation(r)
 		case *pimv1.Surface:
 			name = "v1 " + name
+		case *authzen.Surface:
+			name = "access" + strings.TrimPrefix(name, r.Method)
 		}
 		c.usage.mu.Lock()
 		c.usage.routes[name] += 0
@@ -266,7 +269,7 @@ func newWire(t testing.TB, s store.Store, u *usage) *wire {
 	tokens := scim.Tokens{Next: verifier, Secrets: s, Verify: idp.VerifySecret}
 	w.handler = api.New(api.Options{Verifier: tokens, Callers: w.app}, counting{graph.New(w.app, s, w.app), u}, counting{scim.New(w.app, s), u},
 		counting{arm.New(w.app), u}, counting{pimv2.New(w.app, s, retiringV2()), u}, counting{pimv1.New(w.app, s, pimv1.Options{}), u},
-		native.New(w.app, w.app.Index))
+		native.New(w.app, w.app.Index), counting{authzen.New(w.app, w.app.Index), u})
 	return w
 }
 
@@ -394,7 +397,8 @@ func (w *wire) pass(d time.Duration) {
 func allPermissions() []string {
 	set := map[string]bool{}
 	for _, r := range slices.Concat(graph.New(&app.App{}, nil, nil).Routes(), scim.New(nil, nil).Routes(), arm.New(&app.App{}).Routes(),
-		pimv2.New(&app.App{}, nil, pimv2.Options{}).Routes(), pimv1.New(&app.App{}, nil, pimv1.Options{}).Routes()) {
+		pimv2.New(&app.App{}, nil, pimv2.Options{}).Routes(), pimv1.New(&app.App{}, nil, pimv1.Options{}).Routes(),
+		authzen.New(&app.App{}, nil).Routes()) {
 		for _, p := range append(r.Access.Delegated, r.Access.Application...) {
 			set[p] = true
 		}

@@ -27,7 +27,7 @@ func newServe(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := server.Options{Settings: settings, Log: p.logger(settings.Log), Notices: p.stderr}
+			o := server.Options{Settings: settings, Log: p.logger(settings.Log), Notices: p.stderr, Version: version()}
 			if o.Sample, err = sampleOptions(c, withSample, seed, offset); err != nil {
 				return err
 			}

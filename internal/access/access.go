@@ -20,14 +20,11 @@ package access
 import (
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"portcullis/internal/pim"
-	"portcullis/internal/rbac"
-	"portcullis/internal/resource"
 	"portcullis/internal/schedule"
 )
 
@@ -120,7 +117,7 @@ func (ix *Index) GroupsAbove(now time.Time, t pim.TenantID, p pim.PrincipalID) [
 	if s == nil {
 		return nil
 	}
-	return s.related(now, p, (*node).up)
+	return s.groupsAbove(now, p)
 }
 
 // Members lists who is a member of the group now, directly or by other groups: users, service principals and groups,
@@ -130,7 +127,7 @@ func (ix *Index) Members(now time.Time, t pim.TenantID, group pim.PrincipalID) [
 	if s == nil {
 		return nil
 	}
-	return s.related(now, group, (*node).down)
+	return s.members(now, group)
 }
 
 // NextChange is an instant after now before which neither what the principal holds nor its groups change, if nothing is
@@ -173,59 +170,19 @@ func (ix *Index) Loaded() int {
 	return n
 }
 
-// Loader fills an index.
-type Loader struct{ edits *edits }
-
-// Name adds a name. The error is always nil.
-func (l *Loader) Name(n Name) error {
-	l.edits.of(n.Tenant).name(&n)
-	return nil
-}
-
-// Schedule adds a schedule; those that are ended are left out. The error is always nil, so that it can be handed to a
-// reader of rows.
-func (l *Loader) Schedule(s pim.Schedule) error {
-	l.edits.of(s.Key.Tenant).schedule(&s)
-	return nil
-}
-
-// Link adds a membership. The error is always nil.
-func (l *Loader) Link(e Edge) error {
-	l.edits.of(e.Tenant).link(e.Membership)
-	return nil
-}
-
-// Container adds a management group or a subscription. The error is always nil.
-func (l *Loader) Container(n resource.Node) error {
-	l.edits.of(n.Tenant).contain(n)
-	return nil
-}
-
-// ResourceRole adds a custom role of resources. The error is always nil.
-func (l *Loader) ResourceRole(t pim.TenantID, r rbac.Role) error {
-	l.edits.of(t).customRole(r)
-	return nil
-}
-
-// Denial adds a deny assignment. The error is always nil.
-func (l *Loader) Denial(t pim.TenantID, d rbac.Denial) error {
-	l.edits.of(t).deny(d)
-	return nil
-}
-
 // Fill replaces all that is known by what read adds, at once and only if read succeeds; else it returns its error.
 // Other changes wait meanwhile, so read must make none; questions are answered as before.
 func (ix *Index) Fill(read func(*Loader) error) error {
 	ix.writer.Lock()
 	defer ix.writer.Unlock()
-	e := &edits{tenants: map[pim.TenantID]*edit{}}
-	if err := read(&Loader{edits: e}); err != nil {
+	l := &Loader{tenants: map[pim.TenantID]*filling{}}
+	if err := read(l); err != nil {
 		return err
 	}
 	fresh := map[pim.TenantID]*tenant{}
-	for t, edit := range e.tenants {
+	for t, f := range l.tenants {
 		fresh[t] = &tenant{}
-		fresh[t].now.Store(edit.done())
+		fresh[t].now.Store(f.done())
 	}
 	former := *ix.tenants.Load()
 	ix.tenants.Store(&fresh)
@@ -297,7 +254,7 @@ func (e *edits) of(t pim.TenantID) *edit {
 	if d := e.tenants[t]; d != nil {
 		return d
 	}
-	t = pim.TenantID(strings.Clone(string(t)))
+	t = cloned(t)
 	var before *snapshot
 	if known := e.from[t]; known != nil {
 		before = known.now.Load()

@@ -57,15 +57,26 @@ func ask(p pim.PrincipalID) access.Question {
 	return access.Question{Tenant: "t1", Principal: p, Provider: pim.Directory, Role: "r1", Scope: "/"}
 }
 
-func held(until int, by pim.ScheduleID, why access.Reason, via ...pim.PrincipalID) access.Answer {
-	a := access.Answer{Held: true, Schedule: by, Reason: why, Via: via}
+// reply is what an answer says of whether, until when and why.
+type reply struct {
+	Held     bool
+	Until    time.Time
+	Schedule pim.ScheduleID
+	Via      []pim.PrincipalID
+	Reason   access.Reason
+}
+
+func replyOf(a access.Answer) reply { return reply{a.Held, a.Until, a.Schedule(), a.Via, a.Reason} }
+
+func held(until int, by pim.ScheduleID, why access.Reason, via ...pim.PrincipalID) reply {
+	a := reply{Held: true, Schedule: by, Reason: why, Via: via}
 	if until > 0 {
 		a.Until = hour(until)
 	}
 	return a
 }
 
-func not(why access.Reason) access.Answer { return access.Answer{Reason: why} }
+func not(why access.Reason) reply { return reply{Reason: why} }
 
 // P2: an activation never outlives what it rests on, measured at the moment of asking. P3: from the instant of end on
 // the answer is no, and nothing has to happen for that.
@@ -75,7 +86,7 @@ func TestP2P3Check(t *testing.T) {
 		schedules []pim.Schedule
 		edges     []access.Edge
 		at        int
-		want      access.Answer
+		want      reply
 	}{
 		{"nobody knows", nil, nil, 1, not(access.NoGrant)},
 		{"assigned for ever", []pim.Schedule{grantOf("s", "a", 0, 0)}, nil, 1, held(0, "s", access.ByAssignment)},
@@ -120,7 +131,7 @@ func TestP2P3Check(t *testing.T) {
 			ix := access.New()
 			ix.Apply(c.schedules)
 			ix.Link(c.edges)
-			if d := gocmp.Diff(c.want, ix.Check(hour(c.at), ask("a"))); d != "" {
+			if d := gocmp.Diff(c.want, replyOf(ix.Check(hour(c.at), ask("a")))); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})

@@ -16,6 +16,12 @@ type asking struct {
 	root uint32
 	// groups is nil until the groups above the root are needed.
 	groups *walk
+	// soonest is when the first of what was found not to hold may begin to.
+	soonest int64
+}
+
+func (s *snapshot) asking(now time.Time, root uint32) asking {
+	return asking{snapshot: s, now: now, t: now.UnixMicro(), root: root, soonest: never}
 }
 
 // above walks to the groups, once. Walks are kept, because most questions about members of groups need one for a moment.
@@ -23,6 +29,7 @@ func (a *asking) above() *walk {
 	if a.groups == nil {
 		a.groups = a.walks.get()
 		a.groups.up(a.snapshot, a.now, a.t, a.root)
+		a.soonest = min(a.soonest, a.groups.soonest)
 	}
 	return a.groups
 }
@@ -38,10 +45,11 @@ func (a *asking) done() {
 // found is the best answer so far.
 type found struct {
 	held   bool
-	end    int64
-	grant  *grant
-	at     int // place in the walk of the group that has the grant; own: the principal itself
 	reason Reason
+	end    int64
+	node   *node // has the grant
+	place  int   // of the grant
+	at     int   // place in the walk of the group that has the grant; own: the principal itself
 }
 
 const own = -1
@@ -57,42 +65,42 @@ func (s *snapshot) check(now time.Time, q Question) Answer {
 		return Answer{}
 	}
 	var room [depth]uint32
-	places := s.places(room[:0], q.Provider, q.Scope)
-	a := asking{snapshot: s, now: now, t: now.UnixMicro(), root: root}
+	return s.checkAt(now, root, number, s.places(room[:0], q.Provider, q.Scope))
+}
+
+// checkAt answers a question about a role at scopes.
+func (s *snapshot) checkAt(now time.Time, root, number uint32, places []uint32) Answer {
+	a := s.asking(now, root)
 	defer a.done()
 	var best found
-	look := func(n *node, end int64, at int) {
-		for _, scope := range places {
-			a.consider(&best, n, number, scope, end, at)
-		}
-	}
 	n := s.node(root)
 	if n.knows(number) {
-		look(n, never, own)
+		a.consider(&best, n, number, places, never, own)
 	}
 	if !best.held && len(n.above) > 0 {
-		for i, r := range a.above().reached {
-			if n := s.node(r.node); n.knows(number) {
-				look(n, r.end, i)
+		reached := a.above().reached
+		for i := range reached {
+			if r := &reached[i]; r.node.roles&roleBit(number) != 0 {
+				a.consider(&best, r.node, number, places, r.end, i)
 			}
 		}
 	}
 	return a.answer(best)
 }
 
-// consider looks at a node's grants of one role at one scope, for somebody who is what the node is until end.
-func (a *asking) consider(best *found, n *node, number, scope uint32, end int64, at int) {
-	grants := n.run(assignmentOf(number), scope)
-	for i := range grants {
-		best.take(a.measure(&grants[i], number, end, at))
-	}
-	if best.held || best.reason >= NotActivated {
-		return
-	}
-	eligible := n.run(eligibilityOf(number), scope)
-	for i := range eligible {
-		if _, ok := eligible[i].holds(a.now, a.t); ok {
-			best.take(found{reason: NotActivated})
+// consider looks at a node's grants of one role at scopes, for somebody who is what the node is until end.
+func (a *asking) consider(best *found, n *node, number uint32, places []uint32, end int64, at int) {
+	for _, scope := range places {
+		for i, to := n.run(assignmentOf(number), scope); i < to; i++ {
+			best.take(a.measure(n, i, end, at))
+		}
+		if best.held || best.reason >= NotActivated {
+			continue
+		}
+		for i, to := n.run(eligibilityOf(number), scope); i < to; i++ {
+			if _, ok := n.holds(i, a.now, a.t); ok {
+				best.take(found{reason: NotActivated})
+			}
 		}
 	}
 }
@@ -108,53 +116,62 @@ func (best *found) take(f found) {
 }
 
 // measure says what an assignment is worth now.
-func (a *asking) measure(g *grant, number uint32, until int64, at int) found {
-	end, ok := g.holds(a.now, a.t)
+func (a *asking) measure(n *node, i int, until int64, at int) found {
+	end, ok := n.holds(i, a.now, a.t)
 	if !ok {
-		if a.t < g.end {
+		a.soonest = min(a.soonest, n.next(i, a.now, a.t))
+		if a.t < n.grants[i].end {
 			return found{reason: Later}
 		}
 		return found{reason: Over}
 	}
 	reason := ByAssignment
-	if g.activated() {
-		rest, ok := a.rest(g, number, at)
+	if n.grants[i].right.activated() {
+		rest, ok := a.rest(n, i, at)
 		if !ok {
 			return found{reason: Undermined}
 		}
 		end, reason = min(end, rest), ByActivation
 	}
-	return found{held: true, end: min(end, until), grant: g, at: at, reason: reason}
+	return found{held: true, end: min(end, until), node: n, place: i, at: at, reason: reason}
 }
 
 // rest says until when that on which an activation rests holds: its eligibility, and each membership on the way to the
 // group that has it. A group's activation rests on what that group is a member of.
-func (a *asking) rest(g *grant, number uint32, at int) (end int64, ok bool) {
-	if at == own {
-		return a.restOf(g, number)
+func (a *asking) rest(n *node, i, at int) (end int64, ok bool) {
+	place, id := n.ground(i)
+	if place >= 0 {
+		return a.restOn(n, place, &n.grants[i])
 	}
-	of := asking{snapshot: a.snapshot, now: a.now, t: a.t, root: a.above().reached[at].node}
+	if at == own {
+		return a.restAbove(id, &n.grants[i])
+	}
+	of := a.snapshot.asking(a.now, a.above().reached[at].number)
 	defer of.done()
-	return of.restOf(g, number)
+	end, ok = of.restAbove(id, &n.grants[i])
+	a.soonest = min(a.soonest, of.soonest)
+	return end, ok
 }
 
-func (a *asking) restOf(g *grant, number uint32) (end int64, ok bool) {
-	n := a.node(a.root)
-	if e := n.eligibility(g.more.eligibility, number); e != nil {
-		if !a.covers(e, g) {
-			return 0, false
-		}
-		return e.holds(a.now, a.t)
+// restOn says until when an eligibility holds that an activation rests on.
+func (a *asking) restOn(n *node, eligibility int, g *grant) (end int64, ok bool) {
+	if !a.covers(&n.grants[eligibility], g) {
+		return 0, false
 	}
-	if len(n.above) == 0 {
+	if end, ok = n.holds(eligibility, a.now, a.t); !ok {
+		a.soonest = min(a.soonest, n.next(eligibility, a.now, a.t))
+	}
+	return end, ok
+}
+
+// restAbove looks for the eligibility among those of the groups above the root.
+func (a *asking) restAbove(id uid, g *grant) (end int64, ok bool) {
+	if len(a.node(a.root).above) == 0 {
 		return 0, false
 	}
 	for _, r := range a.above().reached {
-		if e := a.node(r.node).eligibility(g.more.eligibility, number); e != nil {
-			if !a.covers(e, g) {
-				return 0, false
-			}
-			end, ok := e.holds(a.now, a.t)
+		if i := r.node.eligibility(id, g.right.role()); i >= 0 {
+			end, ok := a.restOn(r.node, i, g)
 			return min(end, r.end), ok
 		}
 	}
@@ -176,37 +193,41 @@ func (s *snapshot) covers(e, g *grant) bool {
 	return false
 }
 
-func (n *node) eligibility(id pim.ScheduleID, number uint32) *grant {
-	grants := n.runAnywhere(eligibilityOf(number))
-	for i := range grants {
-		if grants[i].id == id {
-			return &grants[i]
+// eligibility is the place of an eligibility of a role; none: -1.
+func (n *node) eligibility(id uid, number uint32) int {
+	if n.roles&roleBit(number) == 0 {
+		return -1
+	}
+	for i, to := n.runAnywhere(eligibilityOf(number)); i < to; i++ {
+		if n.grants[i].id == id {
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 func (a *asking) answer(f found) Answer {
 	if !f.held {
-		return Answer{Reason: f.reason}
+		return Answer{Reason: f.reason, Next: instant(a.soonest)}
 	}
-	out := Answer{Held: true, Until: instant(f.end), Reason: f.reason, Scope: a.scopes.keys[f.grant.scope], Ground: Ground{f.grant}}
+	out := Answer{Held: true, Until: instant(f.end), Reason: f.reason, Ground: Ground{a.snapshot, f.node, f.place}}
+	out.Scope = a.scopes.keys[f.node.grants[f.place].scope]
 	if f.at != own {
 		out.Via = a.way(f.at)
 	}
 	return out
 }
 
-// way returns the groups from the principal to a place in the walk. One group is a part of the list of all names, so
+// way returns the groups from the principal to a place in the walk. One group is a way that the group itself keeps, so
 // that the most usual way needs no room of its own.
 func (a *asking) way(at int) []pim.PrincipalID {
 	reached := a.above().reached
-	if r := reached[at]; r.from == own {
-		return a.principals.keys[r.node : r.node+1 : r.node+1]
+	if r := &reached[at]; r.from == own {
+		return r.node.group.name
 	}
 	var way []pim.PrincipalID
 	for ; at != own; at = int(reached[at].from) {
-		way = append(way, a.principals.keys[reached[at].node])
+		way = append(way, reached[at].node.group.name[0])
 	}
 	slices.Reverse(way)
 	return way
@@ -217,7 +238,7 @@ func (s *snapshot) held(now time.Time, p pim.PrincipalID) []pim.HeldRole {
 	if !ok {
 		return nil
 	}
-	a := asking{snapshot: s, now: now, t: now.UnixMicro(), root: root}
+	a := s.asking(now, root)
 	defer a.done()
 	type place struct{ role, scope uint32 }
 	ends := map[place]int64{}
@@ -227,7 +248,7 @@ func (s *snapshot) held(now time.Time, p pim.PrincipalID) []pim.HeldRole {
 			if g.right.eligibility() {
 				continue
 			}
-			f := a.measure(g, g.right.role(), until, at)
+			f := a.measure(n, i, until, at)
 			k := place{g.right.role(), g.scope}
 			if end, there := ends[k]; f.held && (!there || f.end > end) {
 				ends[k] = f.end
@@ -238,7 +259,7 @@ func (s *snapshot) held(now time.Time, p pim.PrincipalID) []pim.HeldRole {
 	collect(n, never, own)
 	if len(n.above) > 0 {
 		for i, r := range a.above().reached {
-			collect(s.node(r.node), r.end, i)
+			collect(r.node, r.end, i)
 		}
 	}
 	roles := make([]pim.HeldRole, 0, len(ends))

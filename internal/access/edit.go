@@ -2,56 +2,54 @@ package access
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"portcullis/internal/abac"
 	"portcullis/internal/pim"
 )
 
-// edit makes the next snapshot of a tenant. What it changes it copies first, once: chunks and nodes with its number are
-// its own. Members of a group are the exception: new ones are appended behind the array that older snapshots see the
+// edit makes the next snapshot of a tenant. What it changes it copies first, once: chunks with its number are its own, and nodes
+// are unpacked. Members of a group are the exception: new ones are appended behind the array that older snapshots see the
 // beginning of, lest each new member of a large group copies all.
 type edit struct {
 	snapshot
-	touched []*node
-	mine    treeEdit
+	drafts map[uint32]*draft
+	mine   treeEdit
 	// conditions are those that were read for this edit, by their text: a tenant's grants have few of them.
 	conditions map[string]*abac.Condition
 }
 
 func newEdit(before *snapshot) *edit {
+	e := &edit{drafts: map[uint32]*draft{}}
 	if before == nil {
-		return &edit{snapshot: snapshot{names: newNames(), walks: new(pool), tree: new(tree), edit: 1}}
+		e.snapshot = snapshot{names: newNames(), nobody: new(node), walks: new(pool), tree: new(tree), edit: 1}
+		return e
 	}
-	e := &edit{snapshot: *before}
+	e.snapshot = *before
 	e.edit++
-	e.chunks = slices.Clone(before.chunks)
 	return e
 }
 
-// done returns the snapshot, with what grew cut to size.
+// done returns the snapshot.
 func (e *edit) done() *snapshot {
-	for _, n := range e.touched {
-		n.grants, n.above = tight(n.grants), tight(n.above)
+	if len(e.drafts) > 0 {
+		e.chunks = slices.Clone(e.chunks)
 	}
-	e.touched = nil
+	for i, d := range e.drafts {
+		before, after := e.node(i), d.pack()
+		e.grants -= len(before.grants)
+		if after != nil {
+			e.grants += len(after.grants)
+		}
+		e.ownChunk(i).nodes[i%chunkSize] = after
+	}
+	e.drafts = nil
 	s := e.snapshot
 	return &s
 }
 
-// tight returns the list without needless room behind it.
-func tight[T any](list []T) []T {
-	if len(list) == 0 {
-		return nil
-	}
-	if cap(list)-len(list) > len(list)/8 {
-		return append(make([]T, 0, len(list)), list...)
-	}
-	return list
-}
-
-// own returns a principal's node for changing.
-func (e *edit) own(i uint32) *node {
+func (e *edit) ownChunk(i uint32) *chunk {
 	for int(i/chunkSize) >= len(e.chunks) {
 		e.chunks = append(e.chunks, &chunk{edit: e.edit})
 	}
@@ -60,62 +58,69 @@ func (e *edit) own(i uint32) *node {
 		c = &chunk{edit: e.edit, nodes: c.nodes}
 		e.chunks[i/chunkSize] = c
 	}
-	n := c.nodes[i%chunkSize]
-	if n != nil && n.edit == e.edit {
-		return n
+	return c
+}
+
+// own returns a principal for changing.
+func (e *edit) own(i uint32) *draft {
+	d := e.drafts[i]
+	if d == nil {
+		d = e.node(i).unpack()
+		e.drafts[i] = d
 	}
-	fresh := &node{edit: e.edit}
-	if n != nil {
-		fresh.grants, fresh.above, fresh.below, fresh.group = slices.Clone(n.grants), slices.Clone(n.above), n.below, n.group
+	return d
+}
+
+// ownGroup returns a principal's members for changing.
+func (e *edit) ownGroup(i uint32) *group {
+	d := e.own(i)
+	switch {
+	case d.group == nil:
+		d.group = &group{name: []pim.PrincipalID{e.principalID(i)}}
+	case !d.mine:
+		g := *d.group
+		d.group = &g
 	}
-	c.nodes[i%chunkSize] = fresh
-	e.touched = append(e.touched, fresh)
-	return fresh
+	d.mine = true
+	return d.group
 }
 
 // schedule puts a schedule in the place of what was known of it.
 func (e *edit) schedule(s *pim.Schedule) {
-	g, live := e.grantOf(s)
+	g, live := e.roughOf(s)
 	if !live {
-		if i, known := e.findPrincipal(s.Key.Principal); known {
-			e.own(i).forget(s.ID)
+		id, known := e.findUID(string(s.ID))
+		if i, there := e.findPrincipal(s.Key.Principal); known && there {
+			e.own(i).forget(id)
 		}
 		return
 	}
-	n := e.own(e.principal(s.Key.Principal))
-	n.forget(s.ID)
-	n.grants = slices.Insert(n.grants, n.search(g.right, g.scope), g)
+	d := e.own(e.principal(e.uid(string(s.Key.Principal))))
+	d.forget(g.id)
+	d.grants = append(d.grants, g)
 }
 
-// grantOf returns what a schedule gives; false if nothing.
-func (e *edit) grantOf(s *pim.Schedule) (grant, bool) {
+// roughOf returns what a schedule gives; false if nothing.
+func (e *edit) roughOf(s *pim.Schedule) (rough, bool) {
 	if s.Ending != pim.NotEnded || s.Window.Start.IsZero() {
-		return grant{}, false
+		return rough{}, false
 	}
-	g := grant{id: s.ID, request: s.Request, span: span{s.Window.Start.UnixMicro(), micros(s.Window.End, never)}}
+	g := rough{span: span{s.Window.Start.UnixMicro(), micros(s.Window.End, never)}}
 	if s.Window.Recurrence != nil {
 		g.span = spanOf(s.Window.Span())
 		w := s.Window
-		g.more = &more{window: &w}
-	}
-	if g.start >= g.end {
-		return grant{}, false
+		g.window = &w
 	}
 	assigned := s.Kind == pim.Assignment && s.Type == pim.Assigned
-	activated := s.Kind == pim.Assignment && s.Type == pim.Activated
-	switch {
-	case s.Kind == pim.Eligibility, assigned:
-	case activated:
-		if g.more == nil {
-			g.more = &more{}
-		}
-		g.more.activated, g.more.eligibility = true, e.shared(s.Key.Principal, s.Eligibility)
-	default:
-		return grant{}, false // neither an eligibility nor an assignment that anybody knows how to measure
+	g.activated = s.Kind == pim.Assignment && s.Type == pim.Activated
+	if g.start >= g.end || s.Kind != pim.Eligibility && !assigned && !g.activated {
+		return rough{}, false // it never holds, or nobody knows how to measure it
 	}
-	if s.Condition != "" {
-		e.narrow(&g, s.Condition)
+	g.id, g.request = e.uid(string(s.ID)), e.uid(string(s.Request))
+	if g.activated {
+		g.eligibility = e.uid(string(s.Eligibility))
 	}
+	g.condition = e.conditionOf(s.Condition)
 	number := e.role(role{s.Key.Provider, s.Key.Role})
 	g.right, g.scope = assignmentOf(number), e.scope(s.Key.Scope)
 	if s.Kind == pim.Eligibility {
@@ -124,10 +129,10 @@ func (e *edit) grantOf(s *pim.Schedule) (grant, bool) {
 	return g, true
 }
 
-// narrow gives a grant its condition.
-func (e *edit) narrow(g *grant, text string) {
-	if g.more == nil {
-		g.more = &more{}
+// conditionOf reads the condition of a grant; nil: it has none.
+func (e *edit) conditionOf(text string) *abac.Condition {
+	if text == "" {
+		return nil
 	}
 	c, known := e.conditions[text]
 	if !known {
@@ -135,26 +140,9 @@ func (e *edit) narrow(g *grant, text string) {
 		if e.conditions == nil {
 			e.conditions = map[string]*abac.Condition{}
 		}
-		e.conditions[text] = c
+		e.conditions[strings.Clone(text)] = c
 	}
-	g.more.condition = c
-}
-
-// shared returns an id as the principal's own grants have it already, so that it is not kept twice.
-func (e *edit) shared(p pim.PrincipalID, id pim.ScheduleID) pim.ScheduleID {
-	if i, known := e.findPrincipal(p); known {
-		grants := e.node(i).grants
-		for j := range grants {
-			if grants[j].id == id {
-				return grants[j].id
-			}
-		}
-	}
-	return id
-}
-
-func (n *node) forget(id pim.ScheduleID) {
-	n.grants = slices.DeleteFunc(n.grants, func(g grant) bool { return g.id == id })
+	return c
 }
 
 // link puts a membership in the place of one between the same two by the same schedule.
@@ -163,31 +151,19 @@ func (e *edit) link(m pim.Membership) {
 	if m.Group == "" || m.Member == "" {
 		return
 	}
-	l := e.edgeOf(m)
-	groupNumber, memberNumber := e.principal(m.Group), e.principal(m.Member)
-	group := e.own(groupNumber)
-	l.to = memberNumber
-	group.below = append(group.below, l)
-	if group.group == 0 {
-		e.groups++
-		group.group = e.groups
-	}
-	member := e.own(memberNumber)
-	l.to = groupNumber
-	member.above = append(member.above, l)
+	group, member := e.principal(e.uid(string(m.Group))), e.principal(e.uid(string(m.Member)))
+	g := e.ownGroup(group)
+	g.below = append(g.below, member)
+	d := e.own(member)
+	d.above = append(d.above, e.membershipOf(m, group))
 }
 
-func (e *edit) edgeOf(m pim.Membership) edge {
-	l := edge{span: span{micros(m.Window.Start, always), micros(m.Window.End, never)}}
-	if m.Schedule != "" {
-		l.by = &by{schedule: e.shared(m.Member, m.Schedule)}
-	}
+func (e *edit) membershipOf(m pim.Membership, group uint32) membership {
+	l := membership{to: group, span: span{micros(m.Window.Start, always), micros(m.Window.End, never)}}
+	l.schedule = e.uid(string(m.Schedule))
 	if m.Window.Recurrence != nil {
-		if l.by == nil {
-			l.by = &by{}
-		}
 		w := m.Window
-		l.span, l.recurs, l.by.window = spanOf(w.Span()), true, &w
+		l.span, l.window = spanOf(w.Span()), &w
 	}
 	return l
 }
@@ -199,42 +175,60 @@ func (e *edit) unlink(m pim.Membership) {
 		return
 	}
 	member, ok := e.findPrincipal(m.Member)
+	by, known := e.findUID(string(m.Schedule))
 	// Few groups are above a member, and many members may be below a group: ask the member.
-	if !ok || !slices.ContainsFunc(e.node(member).above, leadsTo(group, m.Schedule)) {
+	if !ok || !known || !e.linked(member, group, by) {
 		return
 	}
-	e.own(member).above = slices.DeleteFunc(e.own(member).above, leadsTo(group, m.Schedule))
-	e.own(group).below = without(e.own(group).below, leadsTo(member, m.Schedule))
+	e.own(member).leave(group, by)
+	g := e.ownGroup(group)
+	g.below = without(g.below, member)
 }
 
-func leadsTo(i uint32, by pim.ScheduleID) func(edge) bool {
-	return func(e edge) bool { return e.to == i && e.same(by) }
-}
-
-// without returns a copy of the list without what drop names: older snapshots see the list itself.
-func without(list []edge, drop func(edge) bool) []edge {
-	kept := make([]edge, 0, len(list))
-	for _, e := range list {
-		if !drop(e) {
-			kept = append(kept, e)
-		}
+// linked says whether there is a membership by a schedule.
+func (e *edit) linked(member, group uint32, by uid) bool {
+	if d := e.drafts[member]; d != nil {
+		return slices.ContainsFunc(d.above, func(m membership) bool { return m.to == group && m.schedule == by })
 	}
-	return kept
+	n := e.node(member)
+	return slices.ContainsFunc(n.above, func(l edge) bool { return l.to == group && n.tie(&l).schedule == by })
+}
+
+// without returns a copy of the list with a number once less: older snapshots see the list itself.
+func without(list []uint32, number uint32) []uint32 {
+	at := slices.Index(list, number)
+	if at < 0 {
+		return list
+	}
+	return append(append(make([]uint32, 0, len(list)), list[:at]...), list[at+1:]...)
 }
 
 // sweep forgets what was over at now.
 func (e *edit) sweep(now time.Time) {
 	t := now.UnixMicro()
-	grantOver := func(g grant) bool { return g.end <= t }
-	edgeOver := func(l edge) bool { return l.end <= t }
-	for i := range uint32(len(e.principals.keys)) {
+	for i := range uint32(len(e.chunks) * chunkSize) {
 		n := e.node(i)
-		if slices.ContainsFunc(n.grants, grantOver) || slices.ContainsFunc(n.above, edgeOver) {
-			own := e.own(i)
-			own.grants, own.above = slices.DeleteFunc(own.grants, grantOver), slices.DeleteFunc(own.above, edgeOver)
+		if slices.ContainsFunc(n.grants, func(g grant) bool { return g.end <= t }) {
+			d := e.own(i)
+			d.grants = slices.DeleteFunc(d.grants, func(g rough) bool { return g.end <= t })
 		}
-		if slices.ContainsFunc(n.below, edgeOver) {
-			e.own(i).below = without(e.node(i).below, edgeOver)
+		for j := range n.above {
+			if n.above[j].end <= t {
+				e.part(i, t)
+				break
+			}
 		}
 	}
+}
+
+// part forgets memberships that are over.
+func (e *edit) part(member uint32, t int64) {
+	d := e.own(member)
+	for _, m := range d.above {
+		if m.end <= t {
+			g := e.ownGroup(m.to)
+			g.below = without(g.below, member)
+		}
+	}
+	d.above = slices.DeleteFunc(d.above, func(m membership) bool { return m.end <= t })
 }

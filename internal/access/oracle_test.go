@@ -175,7 +175,9 @@ func (o *oracle) held(now time.Time, t pim.TenantID, p pim.PrincipalID) []pim.He
 
 var (
 	tenants   = []pim.TenantID{"t1", "t2"}
-	people    = []pim.PrincipalID{"a", "b", "c", "d", "e"} // each may be a member of each
+	// people may each be a member of each. Their ids are ordered, and of all kinds: UUIDs, UUIDs that are not kept as such, other texts.
+	people = []pim.PrincipalID{"11111111-1111-4111-8111-111111111111", "22222222-AAAA-4222-8222-222222222222", "a", "b",
+		"ff6e6f20-5555-4944-ff00-000000000001"}
 	providers = []pim.Provider{pim.Directory, pim.Group, pim.Resource}
 	roles     = []pim.RoleID{"r1", "r2"}
 	monday    = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -229,9 +231,17 @@ func (o *oracle) people() []pim.PrincipalID {
 	return people
 }
 
+func drawScheduleID(t *rapid.T, label string) pim.ScheduleID {
+	n := rapid.IntRange(0, 11).Draw(t, label)
+	if n%2 == 0 {
+		return pim.ScheduleID(fmt.Sprintf("%08x-7777-4000-8000-%012x", n, n))
+	}
+	return pim.ScheduleID(fmt.Sprint("s", n))
+}
+
 // drawSchedule draws a new state of one of a few schedules; its key never changes.
 func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
-	id := pim.ScheduleID(fmt.Sprint("s", rapid.IntRange(0, 11).Draw(t, "id")))
+	id := drawScheduleID(t, "id")
 	s, known := o.schedules[id]
 	if !known {
 		s = pim.Schedule{ID: id, Kind: pim.Assignment, Type: pim.Assigned, Key: pim.Key{
@@ -248,7 +258,7 @@ func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 			s.Kind = pim.Eligibility
 		case 1:
 			s.Type = pim.Activated
-			s.Eligibility = pim.ScheduleID(fmt.Sprint("s", rapid.IntRange(0, 11).Draw(t, "eligibility")))
+			s.Eligibility = drawScheduleID(t, "eligibility")
 			// A role and tenant of its own would never fit the eligibility.
 			if e, ok := o.schedules[s.Eligibility]; ok {
 				s.Key.Tenant, s.Key.Provider, s.Key.Role = e.Key.Tenant, e.Key.Provider, e.Key.Role
@@ -259,6 +269,7 @@ func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 	if s.Key.Provider == pim.Resource {
 		s.Condition = rapid.SampledFrom(conditionTexts).Draw(t, "condition")
 	}
+	s.Request = rapid.SampledFrom([]pim.RequestID{"", "q", "33333333-3333-4333-8333-333333333333"}).Draw(t, "request")
 	s.Window = o.drawWindow(t)
 	s.Ending = rapid.SampledFrom([]pim.Ending{pim.NotEnded, pim.NotEnded, pim.NotEnded, pim.Expired, pim.Removed}).Draw(t, "ending")
 	return s
@@ -278,40 +289,48 @@ func (o *oracle) drawEdge(t *rapid.T) access.Edge {
 	}}
 }
 
-// step makes one change in both.
+// step makes one change in both, or several at once.
 func (o *oracle) step(t *rapid.T, ix *access.Index) {
-	switch rapid.IntRange(0, 13).Draw(t, "step") {
-	default:
-		var batch []pim.Schedule
-		for range rapid.IntRange(1, 3).Draw(t, "schedules") {
-			s := o.drawSchedule(t)
-			o.schedules[s.ID] = s
-			batch = append(batch, s)
-		}
-		ix.Apply(batch)
-	case 5, 6, 7:
-		var batch []access.Edge
-		for range rapid.IntRange(1, 3).Draw(t, "edges") {
-			e := o.drawEdge(t)
-			o.edges[edgeKey(e)] = e
-			batch = append(batch, e)
-		}
-		ix.Link(batch)
-	case 8:
-		e := o.drawEdge(t)
-		delete(o.edges, edgeKey(e))
-		ix.Unlink([]access.Edge{e})
-	case 9:
+	if rapid.IntRange(0, 13).Draw(t, "step") == 0 {
 		if err := ix.Fill(o.load); err != nil {
 			t.Fatalf("Fill: %v", err)
 		}
-	case 10, 11, 12, 13:
+		return
+	}
+	var changes []access.Change
+	for range rapid.IntRange(1, 3).Draw(t, "changes") {
+		changes = append(changes, o.change(t))
+	}
+	ix.Publish(changes...)
+}
+
+// change draws a change, and makes it in the oracle.
+func (o *oracle) change(t *rapid.T) (c access.Change) {
+	switch rapid.IntRange(0, 11).Draw(t, "change") {
+	default:
+		for range rapid.IntRange(1, 3).Draw(t, "schedules") {
+			s := o.drawSchedule(t)
+			o.schedules[s.ID] = s
+			c.Schedules = append(c.Schedules, s)
+		}
+	case 5, 6, 7:
+		for range rapid.IntRange(1, 3).Draw(t, "edges") {
+			e := o.drawEdge(t)
+			o.edges[edgeKey(e)] = e
+			c.Links = append(c.Links, e)
+		}
+	case 8:
+		e := o.drawEdge(t)
+		delete(o.edges, edgeKey(e))
+		c.Unlinks = []access.Edge{e}
+	case 9, 10, 11:
 		tenant := tenants[0]
 		if !o.dense {
 			tenant = rapid.SampledFrom(tenants).Draw(t, "tenant of resources")
 		}
-		ix.ChangeResources(o.trees[tenant].change(t, tenant))
+		c.Resources = []access.ResourceChange{o.trees[tenant].change(t, tenant)}
 	}
+	return c
 }
 
 func (o *oracle) load(l *access.Loader) error {
@@ -331,6 +350,27 @@ func (o *oracle) load(l *access.Loader) error {
 		}
 	}
 	return nil
+}
+
+// compareHolders asks both who holds what.
+func (o *oracle) compareHolders(t *rapid.T, ix *access.Index, now time.Time, tenant pim.TenantID) {
+	after, limit := rapid.SampledFrom(append(people, "", "5")).Draw(t, "after"), rapid.IntRange(0, 6).Draw(t, "limit")
+	for _, provider := range providers {
+		for _, role := range roles {
+			for _, scope := range scopesOf(provider) {
+				q := access.Question{Tenant: tenant, Provider: provider, Role: role, Scope: scope}
+				var want []access.Holder
+				for _, q.Principal = range people {
+					if end, by := o.check(now, q); len(by) > 0 && q.Principal > after && len(want) < limit {
+						want = append(want, access.Holder{Principal: q.Principal, Until: orNone(end)})
+					}
+				}
+				if d := gocmp.Diff(want, ix.Holders(now, q, after, limit)); d != "" {
+					t.Fatalf("%d holders after %q of %+v at %v (-want +got):\n%s", limit, after, q, now, d)
+				}
+			}
+		}
+	}
 }
 
 // compare asks both everything about one principal.
@@ -367,11 +407,11 @@ func (o *oracle) compareCheck(t *rapid.T, ix *access.Index, now time.Time, q acc
 	case got.Held != (len(by) > 0):
 		t.Fatalf("%+v at %v: got %+v, want held %v", q, now, got, len(by) > 0)
 	case !got.Held:
-		if got.Reason >= access.ByAssignment || !got.Until.IsZero() || got.Schedule != "" || got.Via != nil {
+		if got.Reason >= access.ByAssignment || !got.Until.IsZero() || got.Schedule() != "" || got.Via != nil {
 			t.Fatalf("%+v at %v: a no with reasons for a yes: %+v", q, now, got)
 		}
 		return
-	case !orForever(got.Until).Equal(end), !slices.Contains(by, got.Schedule):
+	case !orForever(got.Until).Equal(end), !slices.Contains(by, got.Schedule()):
 		t.Fatalf("%+v at %v: got %+v, want until %v by one of %v", q, now, got, end, by)
 	}
 	o.checkWay(t, now, q, got)
@@ -379,20 +419,40 @@ func (o *oracle) compareCheck(t *rapid.T, ix *access.Index, now time.Time, q acc
 
 // checkWay follows the groups from the principal to the schedule.
 func (o *oracle) checkWay(t *rapid.T, now time.Time, q access.Question, got access.Answer) {
+	o.checkTold(t, now, q, told{got.Schedule(), got.Eligibility(), got.Request(), got.Scope, got.Via})
+}
+
+// told is what an answer says of the schedule by which something is held.
+type told struct {
+	schedule, eligibility pim.ScheduleID
+	request               pim.RequestID
+	scope                 pim.Scope
+	via                   []pim.PrincipalID
+}
+
+func (o *oracle) checkTold(t *rapid.T, now time.Time, q access.Question, got told) {
 	at := q.Principal
-	for _, g := range got.Via {
+	for _, g := range got.via {
 		member := false
 		for _, e := range o.edges {
 			_, holds := e.At(now)
 			member = member || holds && e.Tenant == q.Tenant && e.Group == g && e.Member == at
 		}
 		if !member {
-			t.Fatalf("%+v at %v: %s is no member of %s on the way %v", q, now, at, g, got.Via)
+			t.Fatalf("%+v at %v: %s is no member of %s on the way %v", q, now, at, g, got.via)
 		}
 		at = g
 	}
-	if s := o.schedules[got.Schedule]; s.Key.Principal != at {
-		t.Fatalf("%+v at %v: the way %v leads to %s, but %s names %s", q, now, got.Via, at, s.ID, s.Key.Principal)
+	s := o.schedules[got.schedule]
+	if s.Key.Principal != at {
+		t.Fatalf("%+v at %v: the way %v leads to %s, but %s names %s", q, now, got.via, at, s.ID, s.Key.Principal)
+	}
+	want := told{s.ID, "", s.Request, s.Key.Scope, got.via}
+	if s.Type == pim.Activated {
+		want.eligibility = s.Eligibility
+	}
+	if d := gocmp.Diff(want, got, gocmp.AllowUnexported(told{})); d != "" {
+		t.Fatalf("%+v at %v, of the schedule (-want +got):\n%s", q, now, d)
 	}
 }
 
@@ -415,6 +475,7 @@ func TestTheIndexAnswersLikeAnOracle(t *testing.T) {
 				now = hour(h)
 			}
 			for _, tenant := range tenants {
+				o.compareHolders(t, ix, now, tenant)
 				for _, p := range people {
 					o.compare(t, ix, now, tenant, p)
 				}
@@ -447,4 +508,54 @@ func TestNothingChangesBeforeItIsSaidTo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// eachQuestion asks all that can be asked of a role.
+func eachQuestion(t pim.TenantID, p pim.PrincipalID, ask func(access.Question)) {
+	for _, provider := range providers {
+		for _, role := range roles {
+			for _, scope := range scopesOf(provider) {
+				ask(access.Question{Tenant: t, Principal: p, Provider: provider, Role: role, Scope: scope})
+			}
+		}
+	}
+}
+
+// An answer stays as it is until it says that it may change, and that is later than now.
+func TestAnAnswerStaysUntilItSaysItMayChange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ix, o := access.New(), newOracle()
+		o.dense = rapid.Bool().Draw(t, "dense")
+		for range rapid.IntRange(1, 25).Draw(t, "steps") {
+			o.step(t, ix)
+		}
+		now := hour(rapid.IntRange(0, 60).Draw(t, "now"))
+		stays := func(what any, may time.Time, same func(time.Time) bool) {
+			if !orForever(may).After(now) {
+				t.Fatalf("%+v at %v: it may change at %v", what, now, may)
+			}
+			for at := now; at.Before(orForever(may)) && at.Before(hour(120)); at = at.Add(time.Hour) {
+				if !same(at) {
+					t.Fatalf("%+v: at %v otherwise than at %v, which is before %v", what, at, now, may)
+				}
+			}
+		}
+		for _, p := range people {
+			eachQuestion("t1", p, func(q access.Question) {
+				a := ix.Check(now, q)
+				if a.Held != a.Next.IsZero() && a.Held || !a.Held && !a.Until.IsZero() {
+					t.Fatalf("%+v at %v: got %+v, which says both", q, now, a)
+				}
+				stays(q, later(a.Until, a.Next), func(at time.Time) bool { return ix.Check(at, q).Held == a.Held })
+			})
+		}
+	})
+}
+
+// later is the one of two instants of which one at most is set.
+func later(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return a
 }

@@ -100,8 +100,8 @@ func (ix *Index) Rights(now time.Time, t pim.TenantID, p pim.PrincipalID) pim.Ri
 	if s == nil {
 		return r
 	}
-	r.asking = asking{snapshot: s, now: now, t: now.UnixMicro()}
-	r.root, r.known = s.findPrincipal(p)
+	root, known := s.findPrincipal(p)
+	r.asking, r.known = s.asking(now, root), known
 	return r
 }
 
@@ -116,7 +116,7 @@ func (ix *Index) Permissions(now time.Time, t pim.TenantID, p pim.PrincipalID, a
 	if !known {
 		return nil
 	}
-	a := asking{snapshot: s, now: now, t: now.UnixMicro(), root: root}
+	a := s.asking(now, root)
 	defer a.done()
 	roles := map[string]*rbac.Role{}
 	a.grantsAt(at, func(h held) { roles[h.role.ID] = h.role })
@@ -150,7 +150,7 @@ func (r *rights) May(op rbac.Operation, at pim.Scope, about abac.Attributes) rba
 func (r *rights) keepWalk() {
 	kept := new(walk)
 	if len(r.node(r.root).above) > 0 {
-		a := asking{snapshot: r.snapshot, now: r.now, t: r.t, root: r.root}
+		a := r.snapshot.asking(r.now, r.root)
 		kept.reached = slices.Clone(a.above().reached)
 		a.done()
 	}
@@ -165,9 +165,7 @@ type held struct {
 
 func (h held) grant() rbac.Grant {
 	g := rbac.Grant{Role: h.role}
-	if more := h.found.grant.more; more != nil {
-		g.Condition = more.condition
-	}
+	g.Condition = h.node.more(h.place).condition
 	return g
 }
 
@@ -181,18 +179,18 @@ func (a *asking) grantsAt(at pim.Scope, visit func(held)) {
 		return
 	}
 	for i, r := range a.above().reached {
-		a.grantsOf(a.node(r.node), places, r.end, i, visit)
+		a.grantsOf(r.node, places, r.end, i, visit)
 	}
 }
 
 // grantsOf visits those of one node. It goes from role to role: a node may have the same one at many scopes.
 func (a *asking) grantsOf(n *node, places []uint32, until int64, at int, visit func(held)) {
 	for i := 0; i < len(n.grants); {
-		right := n.grants[i].right
+		right := n.grants[i].right.plain()
 		if !right.eligibility() {
 			a.grantsOfRole(n, right, places, until, at, visit)
 		}
-		i = n.search(right+1, 0)
+		i = n.search(right+1<<rightBits, 0)
 	}
 }
 
@@ -203,9 +201,8 @@ func (a *asking) grantsOfRole(n *node, r right, places []uint32, until int64, at
 	}
 	var def *rbac.Role
 	for _, scope := range places {
-		run := n.run(r, scope)
-		for i := range run {
-			f := a.measure(&run[i], r.role(), until, at)
+		for i, to := n.run(r, scope); i < to; i++ {
+			f := a.measure(n, i, until, at)
 			if !f.held {
 				continue
 			}
@@ -257,7 +254,7 @@ func (a *asking) inGroup(group string) bool {
 	if !known || len(a.node(a.root).above) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(a.above().reached, func(r reach) bool { return r.node == n })
+	return a.above().find(n) >= 0
 }
 
 func conditional(grants []rbac.Grant, denials []*rbac.Denial) bool {
@@ -290,14 +287,31 @@ func (s *snapshot) allowed(now time.Time, q ResourceQuestion) ResourceAnswer {
 	if !known {
 		return ResourceAnswer{}
 	}
-	a := asking{snapshot: s, now: now, t: now.UnixMicro(), root: root}
+	a := s.asking(now, root)
 	defer a.done()
 	verdict := a.may(q.Principal, q.Operation, q.Scope, q.About)
 	if verdict != rbac.Allowed {
-		return ResourceAnswer{Verdict: verdict}
+		if verdict == rbac.Denied {
+			a.soonest = min(a.soonest, a.regrouped())
+		}
+		return ResourceAnswer{Verdict: verdict, Next: instant(a.soonest)}
 	}
-	by := a.answer(a.allowing(q))
+	best := a.allowing(q)
+	if len(s.tree.denials) > 0 {
+		best.end = min(best.end, a.regrouped())
+	}
+	by := a.answer(best)
 	return ResourceAnswer{Verdict: rbac.Allowed, Until: by.Until, Scope: by.Scope, Via: by.Via, Ground: by.Ground}
+}
+
+// regrouped is the instant before which the root stays in the groups in which it is, and in no other: deny assignments name groups,
+// and except them.
+func (a *asking) regrouped() int64 {
+	if len(a.node(a.root).above) == 0 {
+		return never
+	}
+	w := a.above()
+	return min(w.soonest, w.firstEnd)
 }
 
 // allowing finds the best of the grants that allow an operation: the principal's own rather than a group's, and of those the

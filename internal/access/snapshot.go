@@ -11,16 +11,15 @@ import (
 // snapshot is all that is known of one tenant at one commit. It is never changed once published.
 type snapshot struct {
 	names
-	// chunks hold the nodes by number, so that a change copies few of them.
+	// chunks hold the nodes by number, so that a change copies few of them. Who has only a name has none: they know nothing of nobody.
 	chunks []*chunk
-	walks  *pool
+	nobody *node
+	handles
+	walks *pool
 	// tree is what is known of resources; never nil.
-	tree   *tree
-	called map[pim.PrincipalID]*Name
+	tree *tree
 	// grants is how many there are.
 	grants int
-	// groups is how many principals have or had members.
-	groups uint32
 	// edit numbers the snapshot: what bears its number was made for it.
 	edit uint64
 }
@@ -32,146 +31,254 @@ type chunk struct {
 	nodes [chunkSize]*node
 }
 
-// node is one principal.
+// node is one principal, packed: see draft for what is in it.
 type node struct {
-	grants []grant // ordered by right and scope, the earliest first
-	above  []edge  // the groups it is a member of
-	below  []edge  // its members
-	edit   uint64
-	group  uint32 // numbers the groups from one; zero: has no members
+	grants []grant // ordered by right and scope
+	// words are what some of the grants have besides, in their order.
+	words []uint32
+	above []edge // memberships in groups
+	// roles has a bit for each role that there is a grant of, by the rest of its number: most questions end here.
+	roles uint64
+	group *group // nil: has no members
+	rare  *rare  // nil for most
 }
 
-func (n *node) up() []edge   { return n.above }
-func (n *node) down() []edge { return n.below }
+// group is what a principal with members has.
+type group struct {
+	// name is the group's id, as a way of one step.
+	name []pim.PrincipalID
+	// below has a member once for each of its memberships, whose times the member knows.
+	below []uint32
+}
 
-// edge is one end of a membership.
+// rare is what few nodes have.
+type rare struct {
+	more []more
+	ties []tie
+	// marks are the places in words of each grant whose number is a multiple of markEvery.
+	marks []uint32
+}
+
+// markEvery bounds how far the place of a grant's words is counted.
+const markEvery = 32
+
+// edge is a membership.
 type edge struct {
-	to uint32
-	// recurs says that the span is only the outermost bound.
-	recurs bool
 	span
-	by *by // nil for a membership that follows from no schedule and does not recur; both ends share it
+	to uint32
+	// tie is the place of the edge's tie, from one, and whether it recurs; zero: it has none.
+	tie uint32
 }
 
-// by is what is looked at of few edges on the way of a question.
-type by struct {
-	schedule pim.ScheduleID
+// recurs says that an edge's span is only the outermost bound.
+const recurs = 1 << 31
+
+// tie is what is looked at of few edges on the way of a question.
+type tie struct {
+	schedule uid
 	window   *schedule.Window // set for memberships that recur
 }
 
-// same says whether an edge follows from a schedule.
-func (e *edge) same(s pim.ScheduleID) bool {
-	if e.by == nil {
-		return s == ""
+func (n *node) tie(e *edge) tie {
+	if e.tie == 0 {
+		return tie{}
 	}
-	return e.by.schedule == s
+	return n.rare.ties[e.tie&^recurs-1]
 }
 
-// holds says until when the membership holds, if it holds.
-func (e *edge) holds(now time.Time, t int64) (end int64, ok bool) {
+// tied returns until when the membership holds, if it holds.
+func (n *node) tied(e *edge, now time.Time, t int64) (end int64, ok bool) {
 	if !e.contains(t) {
 		return 0, false
 	}
-	if !e.recurs {
+	if e.tie&recurs == 0 {
 		return e.end, true
 	}
-	in, ok := e.by.window.At(now)
+	in, ok := n.tie(e).window.At(now)
 	return min(e.end, micros(in.End, never)), ok
 }
 
-// next is the first instant after now at which the membership begins or ceases to hold.
-func (e *edge) next(now time.Time, t int64) int64 {
-	if !e.recurs {
-		return e.span.next(t)
+// nextTied is the first instant after now at which the membership begins or ceases to hold.
+func (n *node) nextTied(e *edge, now time.Time, t int64) int64 {
+	if e.tie&recurs == 0 {
+		return e.next(t)
 	}
-	if at, ok := e.by.window.NextChange(now); ok {
+	return nextOf(n.tie(e).window, now)
+}
+
+func nextOf(w *schedule.Window, now time.Time) int64 {
+	if at, ok := w.NextChange(now); ok {
 		return at.UnixMicro()
 	}
 	return never
 }
 
-// right is the number of a role, and whether it is held or may be activated.
-type right uint32
-
-func assignmentOf(role uint32) right  { return right(role) << 1 }
-func eligibilityOf(role uint32) right { return right(role)<<1 | 1 }
-
-func (r right) eligibility() bool { return r&1 == 1 }
-func (r right) role() uint32      { return uint32(r >> 1) }
-
-// grant is one schedule.
+// grant is one schedule. Its right's lowest bits say what else it has.
 type grant struct {
 	right right
 	scope uint32
 	span
-	id      pim.ScheduleID
-	request pim.RequestID
-	more    *more // nil for most
+	id uid
+}
+
+// right is the number of a role, whether it is held or may be activated, and, of a grant, what else there is.
+type right uint32
+
+// What a grant may have besides. The words of each follow one another in this order.
+const (
+	hasRequest right = 1 << iota // four words: the request's id
+	restsOnOwn                   // one word: the place of the eligibility among the node's grants
+	restsOn                      // four words: the eligibility's id
+	hasMore                      // one word: the place in more
+	rightBits  = 4
+)
+
+func assignmentOf(role uint32) right  { return right(role) << (rightBits + 1) }
+func eligibilityOf(role uint32) right { return assignmentOf(role) | 1<<rightBits }
+
+func (r right) eligibility() bool { return r>>rightBits&1 == 1 }
+func (r right) activated() bool   { return r&(restsOn|restsOnOwn) != 0 }
+func (r right) role() uint32      { return uint32(r >> (rightBits + 1)) }
+
+// plain leaves out what else there is.
+func (r right) plain() right { return r >> rightBits << rightBits }
+
+// size is how many words a grant has.
+func (r right) size() int {
+	n := 0
+	if r&hasRequest != 0 {
+		n += 4
+	}
+	if r&restsOnOwn != 0 {
+		n++
+	}
+	if r&restsOn != 0 {
+		n += 4
+	}
+	if r&hasMore != 0 {
+		n++
+	}
+	return n
 }
 
 // more is what few grants have.
 type more struct {
 	// window is set for grants that recur: the span is then only the outermost bound.
 	window *schedule.Window
-	// activated says that the grant rests on an eligibility.
-	activated   bool
-	eligibility pim.ScheduleID
 	// condition narrows what the role gives; nil: nothing does. One that cannot be read lets nothing pass.
 	condition *abac.Condition
 }
 
-// holds says until when the grant holds by itself, if it holds.
-func (g *grant) holds(now time.Time, t int64) (end int64, ok bool) {
+// wordsOf returns the words of a grant.
+func (n *node) wordsOf(i int) []uint32 {
+	from, at := 0, 0
+	if n.rare != nil && n.rare.marks != nil {
+		from = i / markEvery * markEvery
+		at = int(n.rare.marks[i/markEvery])
+	}
+	for ; from < i; from++ {
+		at += n.grants[from].right.size()
+	}
+	return n.words[at : at+n.grants[i].right.size()]
+}
+
+// request is the id of the request that made a grant.
+func (n *node) request(i int) uid {
+	if n.grants[i].right&hasRequest == 0 {
+		return uid{}
+	}
+	return uidOfWords(n.wordsOf(i))
+}
+
+// ground is the eligibility that an activation rests on: its place among the node's grants or, if it is none of them, its id.
+func (n *node) ground(i int) (place int, id uid) {
+	r := n.grants[i].right
+	if !r.activated() {
+		return -1, uid{}
+	}
+	w := n.wordsOf(i)
+	if r&hasRequest != 0 {
+		w = w[4:]
+	}
+	if r&restsOnOwn != 0 {
+		return int(w[0]), n.grants[w[0]].id
+	}
+	return -1, uidOfWords(w)
+}
+
+func (n *node) more(i int) more {
+	if n.grants[i].right&hasMore == 0 {
+		return more{}
+	}
+	w := n.wordsOf(i)
+	return n.rare.more[w[len(w)-1]]
+}
+
+// holds says until when a grant holds by itself, if it holds.
+func (n *node) holds(i int, now time.Time, t int64) (end int64, ok bool) {
+	g := &n.grants[i]
 	if !g.contains(t) {
 		return 0, false
 	}
-	if g.more == nil || g.more.window == nil {
-		return g.end, true
+	if g.right&hasMore != 0 {
+		if w := n.more(i).window; w != nil {
+			in, ok := w.At(now)
+			return min(g.end, micros(in.End, never)), ok
+		}
 	}
-	in, ok := g.more.window.At(now)
-	return min(g.end, micros(in.End, never)), ok
+	return g.end, true
 }
 
-func (g *grant) activated() bool { return g.more != nil && g.more.activated }
-
-// next is the first instant after now at which the grant begins or ceases to hold.
-func (g *grant) next(now time.Time, t int64) int64 {
-	if g.more == nil || g.more.window == nil {
-		return g.span.next(t)
+// next is the first instant after now at which a grant begins or ceases to hold.
+func (n *node) next(i int, now time.Time, t int64) int64 {
+	g := &n.grants[i]
+	if g.right&hasMore != 0 {
+		if w := n.more(i).window; w != nil {
+			return nextOf(w, now)
+		}
 	}
-	if at, ok := g.more.window.NextChange(now); ok {
-		return at.UnixMicro()
-	}
-	return never
+	return g.span.next(t)
 }
 
-// node returns what is known of a principal: whoever has a number has a node.
-func (s *snapshot) node(i uint32) *node { return s.chunks[i/chunkSize].nodes[i%chunkSize] }
+// node returns what is known of a principal.
+func (s *snapshot) node(i uint32) *node {
+	if int(i/chunkSize) < len(s.chunks) {
+		if n := s.chunks[i/chunkSize].nodes[i%chunkSize]; n != nil {
+			return n
+		}
+	}
+	return s.nobody
+}
 
-// run returns the grants of a right at a scope.
-func (n *node) run(r right, scope uint32) []grant {
-	from := n.search(r, scope)
-	to := from
-	for to < len(n.grants) && n.grants[to].right == r && n.grants[to].scope == scope {
+// run returns the places of the grants of a right at a scope.
+func (n *node) run(r right, scope uint32) (from, to int) {
+	from = n.search(r, scope)
+	to = from
+	for to < len(n.grants) && n.grants[to].right.plain() == r && n.grants[to].scope == scope {
 		to++
 	}
-	return n.grants[from:to]
+	return from, to
 }
 
-// runAnywhere returns the grants of a right at all scopes.
-func (n *node) runAnywhere(r right) []grant {
-	from := n.search(r, 0)
-	to := from
-	for to < len(n.grants) && n.grants[to].right == r {
+// runAnywhere returns the places of the grants of a right at all scopes.
+func (n *node) runAnywhere(r right) (from, to int) {
+	from = n.search(r, 0)
+	to = from
+	for to < len(n.grants) && n.grants[to].right.plain() == r {
 		to++
 	}
-	return n.grants[from:to]
+	return from, to
 }
+
+func roleBit(role uint32) uint64 { return 1 << (role % 64) }
 
 // knows says whether there is any grant of the role.
 func (n *node) knows(role uint32) bool {
+	if n.roles&roleBit(role) == 0 {
+		return false
+	}
 	i := n.search(assignmentOf(role), 0)
-	return i < len(n.grants) && n.grants[i].right <= eligibilityOf(role)
+	return i < len(n.grants) && n.grants[i].right.role() == role
 }
 
 // search returns the place of the first grant that is not before the right and scope.
@@ -179,7 +286,8 @@ func (n *node) search(r right, scope uint32) int {
 	lo, hi := 0, len(n.grants)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if g := &n.grants[mid]; g.right < r || g.right == r && g.scope < scope {
+		g := &n.grants[mid]
+		if p := g.right.plain(); p < r || p == r && g.scope < scope {
 			lo = mid + 1
 		} else {
 			hi = mid

@@ -12,19 +12,14 @@ import (
 // array below the keys, and each knows its own keys only: whoever reads an older snapshot meets numbers of keys that it
 // does not have, and passes them by. One writer adds while any number read.
 type table[K comparable] struct {
-	// slots hold number+1, found by open addressing; zero: free. Its length is a power of two.
-	slots []atomic.Uint32
+	slots slots
 	keys  []K
 }
 
 func (t *table[K]) find(hash uint64, k K) (uint32, bool) {
-	if len(t.slots) == 0 {
-		return 0, false
-	}
-	mask := uint64(len(t.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		n := t.slots[i].Load()
-		if n == 0 {
+	for i := t.slots.first(hash); ; {
+		var n uint32
+		if n, i = t.slots.next(hash, i); n == 0 {
 			return 0, false
 		}
 		if n <= uint32(len(t.keys)) && t.keys[n-1] == k {
@@ -37,24 +32,57 @@ func (t *table[K]) find(hash uint64, k K) (uint32, bool) {
 func (t *table[K]) add(k K, hash func(K) uint64) uint32 {
 	t.keys = append(t.keys, k)
 	n := uint32(len(t.keys))
-	if 2*len(t.keys) > len(t.slots) {
-		t.slots = make([]atomic.Uint32, max(16, 2*len(t.slots)))
-		for i, k := range t.keys {
-			t.put(hash(k), uint32(i+1))
-		}
+	if !t.slots.full(len(t.keys)) {
+		t.slots.put(hash(k), n)
 		return n - 1
 	}
-	t.put(hash(k), n)
+	t.slots = makeSlots(len(t.keys))
+	for i, k := range t.keys {
+		t.slots.put(hash(k), uint32(i+1))
+	}
 	return n - 1
 }
 
-func (t *table[K]) put(hash uint64, n uint32) {
-	mask := uint64(len(t.slots) - 1)
+// slots find numbers from one on by hashes, by open addressing. Each holds a number below half of its hash, so that few numbers are
+// looked at in vain; zero: free. There is always a free one. Their count is a power of two.
+type slots []atomic.Uint64
+
+func makeSlots(numbers int) slots {
+	n := 16
+	for 4*numbers >= 3*n {
+		n *= 2
+	}
+	return make(slots, n)
+}
+
+// full says whether there is no room for so many numbers.
+func (s slots) full(numbers int) bool { return 4*numbers > 3*len(s) }
+
+func (s slots) first(hash uint64) uint64 { return hash }
+
+// next returns a number that has the hash, most likely, and where to look for another; zero: there is none.
+func (s slots) next(hash, i uint64) (number uint32, after uint64) {
+	if len(s) == 0 {
+		return 0, 0
+	}
+	for mask := uint64(len(s) - 1); ; i++ {
+		v := s[i&mask].Load()
+		if v == 0 {
+			return 0, i
+		}
+		if v>>32 == hash>>32 {
+			return uint32(v), i + 1
+		}
+	}
+}
+
+func (s slots) put(hash uint64, number uint32) {
+	mask := uint64(len(s) - 1)
 	i := hash & mask
-	for t.slots[i].Load() != 0 {
+	for s[i].Load() != 0 {
 		i = (i + 1) & mask
 	}
-	t.slots[i].Store(n)
+	s[i].Store(hash>>32<<32 | uint64(number))
 }
 
 // role is what a grant gives, wherever it holds.
@@ -66,9 +94,10 @@ type role struct {
 // names number everything that grants speak of.
 type names struct {
 	seed       maphash.Seed
-	principals table[pim.PrincipalID]
+	principals table[uid]
 	roles      table[role]
 	scopes     table[pim.Scope]
+	texts      table[string] // ids that are no UUID
 }
 
 func newNames() names {
@@ -80,24 +109,36 @@ func newNames() names {
 // everywhere is the number of the scope "/": the first that newNames gives.
 const everywhere = 0
 
-func (n *names) hashPrincipal(p pim.PrincipalID) uint64 { return maphash.String(n.seed, string(p)) }
-func (n *names) hashScope(s pim.Scope) uint64           { return maphash.String(n.seed, string(s)) }
+func (n *names) hashUID(u uid) uint64         { return maphash.Bytes(n.seed, u[:]) }
+func (n *names) hashText(s string) uint64     { return maphash.String(n.seed, s) }
+func (n *names) hashScope(s pim.Scope) uint64 { return maphash.String(n.seed, string(s)) }
+
+func (n *names) hashFolded(name []byte) uint64 { return maphash.Bytes(n.seed, name) }
 
 // hashRole leaves the provider out: roles of the same id in two of them are few.
 func (n *names) hashRole(r role) uint64 { return maphash.String(n.seed, string(r.id)) }
 
 func (n *names) findPrincipal(p pim.PrincipalID) (uint32, bool) {
-	return n.principals.find(n.hashPrincipal(p), p)
+	u, ok := n.findUID(string(p))
+	if !ok {
+		return 0, false
+	}
+	return n.principals.find(n.hashUID(u), u)
+}
+
+func (n *names) principal(u uid) uint32 {
+	if i, ok := n.principals.find(n.hashUID(u), u); ok {
+		return i
+	}
+	return n.principals.add(u, n.hashUID)
+}
+
+// principalID is the id of the principal of a number.
+func (n *names) principalID(i uint32) pim.PrincipalID {
+	return pim.PrincipalID(n.text(n.principals.keys[i]))
 }
 
 // Keys are copied, lest a name keeps the row alive that it came in.
-
-func (n *names) principal(p pim.PrincipalID) uint32 {
-	if i, ok := n.findPrincipal(p); ok {
-		return i
-	}
-	return n.principals.add(pim.PrincipalID(strings.Clone(string(p))), n.hashPrincipal)
-}
 
 func (n *names) role(r role) uint32 {
 	if i, ok := n.roles.find(n.hashRole(r), r); ok {

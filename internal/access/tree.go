@@ -104,7 +104,7 @@ func (t *tree) below(s pim.Scope) []pim.Scope {
 // they are changed.
 type treeEdit struct {
 	tree, containers, roles, denials, called bool
-	children                         map[pim.Scope]bool
+	children                                 map[pim.Scope]bool
 }
 
 // ownTree returns the tree for changing.
@@ -217,5 +217,5 @@ func (e *edit) ownDenials() *tree {
 	return t
 }
 
-// cloned is a copy of a scope, lest it keeps the row alive that it came in.
-func cloned(s pim.Scope) pim.Scope { return pim.Scope(strings.Clone(string(s))) }
+// cloned is a copy of a text, lest it keeps the row alive that it came in.
+func cloned[T ~string](s T) T { return T(strings.Clone(string(s))) }

@@ -299,18 +299,48 @@ func (o *oracle) compareRights(t *rapid.T, ix *access.Index, now time.Time, tena
 				}
 				switch {
 				case want != rbac.Allowed:
-					if !got.Until.IsZero() || got.Schedule != "" || got.Via != nil {
+					if !got.Until.IsZero() || got.Schedule() != "" || got.Via != nil {
 						t.Fatalf("%+v at %v: a no with reasons for a yes: %+v", q, now, got)
 					}
-				case !orForever(got.Until).Equal(end), !slices.Contains(by, got.Schedule):
+				case orForever(got.Until).After(end), len(o.trees[tenant].denials) == 0 && orForever(got.Until).Before(end),
+					!slices.Contains(by, got.Schedule()):
 					t.Fatalf("%+v at %v: got %+v, want until %v by one of %v", q, now, got, end, by)
 				default:
-					o.checkWay(t, now, access.Question{Tenant: tenant, Principal: p}, access.Answer{Schedule: got.Schedule, Via: got.Via})
+					o.checkTold(t, now, access.Question{Tenant: tenant, Principal: p}, told{got.Schedule(), got.Eligibility(), got.Request(), got.Scope, got.Via})
 				}
 			}
 		}
 		if d := gocmp.Diff(o.permissions(now, tenant, p, scope), ix.Permissions(now, tenant, p, scope), cmpopts.EquateEmpty()); d != "" {
 			t.Fatalf("permissions of %s at %s at %v (-want +got):\n%s", p, scope, now, d)
+		}
+	}
+}
+
+// compareResourceHolders asks both who may do what.
+func (o *oracle) compareResourceHolders(t *rapid.T, ix *access.Index, now time.Time) {
+	for _, scope := range resourceScopes {
+		for _, op := range operations {
+			q := access.ResourceQuestion{Tenant: "t1", Operation: op, Scope: scope}
+			var want, got []pim.PrincipalID
+			for _, q.Principal = range people {
+				if v, _, _ := o.allowed(now, q); v == rbac.Allowed {
+					want = append(want, q.Principal)
+				}
+			}
+			q.Principal = ""
+			for after := pim.PrincipalID(""); ; {
+				page := ix.ResourceHolders(now, q, after, 2)
+				for _, h := range page {
+					after = h.Principal
+					got = append(got, after)
+				}
+				if len(page) < 2 {
+					break
+				}
+			}
+			if d := gocmp.Diff(want, got); d != "" {
+				t.Fatalf("holders of %+v at %v (-want +got):\n%s", q, now, d)
+			}
 		}
 	}
 }
@@ -349,7 +379,7 @@ func TestRightsAreThoseOfAnOracle(t *testing.T) {
 		for _, id := range roles {
 			r := rbac.Role{ID: string(id), Permissions: drawPermissions(t)}
 			o.trees["t1"].roles[id] = r
-			ix.ChangeResources(access.ResourceChange{Tenant: "t1", Roles: []rbac.Role{r}})
+			ix.Publish(access.Change{Resources: []access.ResourceChange{{Tenant: "t1", Roles: []rbac.Role{r}}}})
 		}
 		for range rapid.IntRange(5, 30).Draw(t, "steps") {
 			o.step(t, ix)
@@ -359,7 +389,41 @@ func TestRightsAreThoseOfAnOracle(t *testing.T) {
 			for _, p := range o.people() {
 				o.compareRights(t, ix, now, "t1", p)
 			}
+			o.compareResourceHolders(t, ix, now)
 		}
 		o.compareTree(t, ix, "t1")
+	})
+}
+
+// What is allowed, or not, stays so until the answer says that it may change, as long as no condition asks for the time.
+func TestWhatIsAllowedStaysSoUntilItMayChange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ix, o := access.New(), newOracle()
+		o.dense = true
+		for range rapid.IntRange(5, 30).Draw(t, "steps") {
+			o.step(t, ix)
+		}
+		// The only condition on the time changes its mind then.
+		now, last := hour(rapid.IntRange(0, 60).Draw(t, "now")), hour(120)
+		if now.Before(hour(24)) {
+			last = hour(24)
+		}
+		for _, p := range o.people() {
+			for _, scope := range resourceScopes {
+				for _, op := range operations {
+					q := access.ResourceQuestion{Tenant: "t1", Principal: p, Operation: op, Scope: scope}
+					a := ix.Allowed(now, q)
+					may := orForever(later(a.Until, a.Next))
+					if !may.After(now) || !a.Until.IsZero() && !a.Next.IsZero() {
+						t.Fatalf("%+v at %v: got %+v", q, now, a)
+					}
+					for at := now; at.Before(may) && at.Before(last); at = at.Add(time.Hour) {
+						if got := ix.Allowed(at, q).Verdict; (got == rbac.Allowed) != (a.Verdict == rbac.Allowed) {
+							t.Fatalf("%+v: %v at %v, %v at %v, which is before %v", q, a.Verdict, now, got, at, may)
+						}
+					}
+				}
+			}
+		}
 	})
 }

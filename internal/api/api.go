@@ -50,6 +50,8 @@ type Route struct {
 	Handle  Handler
 	// Check says that it answers a question from memory: such calls have limits of their own (Limits.Checks).
 	Check bool
+	// Uncompleted says that the handler finds out which roles the caller holds (Request.Complete), where it judges by them at all.
+	Uncompleted bool
 }
 
 // Access says which permissions let a token through. Any one of a list is enough.
@@ -83,6 +85,8 @@ type Answer struct {
 	Stream func(context.Context, io.Writer) error
 	// Endless says that the stream goes on until its context ends: a server that stops ends it (Frame.Stop) and does not wait.
 	Endless bool
+	// Done is called once the body is sent and not needed any more; nil: nobody is.
+	Done func()
 }
 
 // Request is one call. Its http.Request has an address in the form of the routes.
@@ -112,6 +116,7 @@ type Request struct {
 
 	writer  http.ResponseWriter
 	surface Surface
+	route   *mounted // nil until one is found
 	// retirement is that of the dialect, where it has one.
 	retirement *Retirement
 	// whole is the context of the call without the bound on its time, for answers that are streamed.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,6 +43,24 @@ func (r *Request) Body() ([]byte, error) {
 		return nil, tooLarge()
 	}
 	return body, nil
+}
+
+// AppendBody is Body for room that is at hand: it appends to a slice.
+func (r *Request) AppendBody(b []byte) ([]byte, error) {
+	n := int(r.ContentLength)
+	if n < 0 || n > MaxBody || len(r.Header["Content-Encoding"]) > 0 {
+		body, err := r.Body()
+		return append(b, body...), err
+	}
+	if n == 0 {
+		return b, nil
+	}
+	at := len(b)
+	b = slices.Grow(b, n)[:at+n]
+	if _, err := io.ReadFull(r.Request.Body, b[at:]); err != nil {
+		return b[:at], badBody(err, "The body cannot be read.")
+	}
+	return b, nil
 }
 
 func tooLarge() *Fault {

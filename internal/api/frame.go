@@ -27,8 +27,10 @@ type Frame struct {
 	names    map[string]names   // by lower-case prefix: two dialects spell the same word in their own ways
 	surfaces map[string]Surface // by lower-case prefix
 	longest  int                // segments of the longest prefix
+	// exact are the routes without wildcards by method and path, which most calls spell as they are: these need no search.
+	exact    map[string]map[string]*mounted
 	methods  []string
-	limiter  *limiter // nil: no limits
+	limiter  *limiter        // nil: no limits
 	stopping context.Context //nolint:containedctx // it ends with Stop, and lives as long as the frame
 	stop     context.CancelFunc
 }
@@ -87,18 +89,22 @@ func New(o Options, surfaces ...Surface) *Frame {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Frame{Options: o, mux: http.NewServeMux(), names: map[string]names{}, surfaces: map[string]Surface{}}
+	f := &Frame{Options: o, mux: http.NewServeMux(), names: map[string]names{}, surfaces: map[string]Surface{}, exact: map[string]map[string]*mounted{}}
 	f.stopping, f.stop = context.WithCancel(context.Background())
 	if o.Limits != nil {
 		f.limiter = newLimiter(*o.Limits)
 	}
+	var all []*mounted
 	for _, s := range surfaces {
-		f.mount(s)
+		all = append(all, f.mount(s)...)
+	}
+	for _, m := range all {
+		f.mountExactly(m)
 	}
 	return f
 }
 
-func (f *Frame) mount(s Surface) {
+func (f *Frame) mount(s Surface) (all []*mounted) {
 	spelling := names{}
 	for _, p := range s.Prefixes() {
 		spelling.learn(p)
@@ -114,9 +120,37 @@ func (f *Frame) mount(s Surface) {
 		if !contains(f.methods, route.Method) {
 			f.methods = append(f.methods, route.Method)
 		}
-		f.mux.Handle(route.Method+" "+route.Pattern, mounted{f, s, route})
+		m := &mounted{f, s, route}
+		f.mux.Handle(route.Method+" "+route.Pattern, m)
+		all = append(all, m)
 	}
 	slices.Sort(f.methods)
+	return all
+}
+
+// mountExactly notes the routes whose address, spelt as the pattern is, can be nothing else.
+func (f *Frame) mountExactly(m *mounted) {
+	pattern := m.route.Pattern
+	if _, cuts := m.surface.(Cutter); cuts || strings.ContainsAny(pattern, "{(") {
+		return
+	}
+	a, _, ok := f.address(pattern)
+	ours := slices.ContainsFunc(m.surface.Prefixes(), func(p string) bool { return strings.ToLower(p) == f.prefix(pattern) })
+	if !ok || !ours || "/"+strings.Join(a.segments, "/") != pattern {
+		return
+	}
+	if f.exact[m.route.Method] == nil {
+		f.exact[m.route.Method] = map[string]*mounted{}
+	}
+	f.exact[m.route.Method][pattern] = m
+}
+
+// exactly finds the route of a call whose address is spelt as the route is; nil: look closer.
+func (f *Frame) exactly(r *http.Request) *mounted {
+	if r.URL.RawPath != "" {
+		return nil
+	}
+	return f.exact[r.Method][r.URL.Path]
 }
 
 func origin(r *http.Request) string {
@@ -142,6 +176,9 @@ type exchange struct {
 
 // Serves says whether the address of a request belongs to one of the surfaces.
 func (f *Frame) Serves(r *http.Request) bool {
+	if f.exactly(r) != nil {
+		return true
+	}
 	_, s, ok := f.address(r.URL.EscapedPath())
 	return ok && s != nil
 }
@@ -176,8 +213,18 @@ func (f *Frame) prefix(escaped string) string {
 func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := &Request{Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w, whole: r.Context()}
 	call.ClientID = clientID(r, call.ID)
-	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)
-	defer cancel()
+	ctx := within(r.Context(), f.Timeout)
+	defer ctx.end()
+	if m := f.exactly(r); m != nil {
+		call.surface = m.surface
+		defer f.guard(w, call, m.surface)
+		r2 := r.WithContext(ctx)
+		r2.RequestURI, r2.Pattern = "", m.route.Method+" "+m.route.Pattern
+		call.Request = r2
+		call.retire(m.surface)
+		m.answer(w, call)
+		return
+	}
 	a, s, ok := f.address(r.URL.EscapedPath())
 	if s == nil {
 		http.NotFound(w, r)
@@ -189,9 +236,7 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r2.URL = a.apply(r.URL)
 	r2.RequestURI = ""
 	call.Request, call.Arguments = r2, a.arguments
-	if old, ok := s.(Retiring); ok {
-		call.retirement = old.Retirement(call)
-	}
+	call.retire(s)
 	if len(a.off) > 0 {
 		call.Scope = "/" + strings.Join(a.off, "/")
 	}
@@ -200,6 +245,13 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mux.ServeHTTP(&exchange{w, call}, r2)
+}
+
+// retire finds out how it stands with the dialect of a call.
+func (r *Request) retire(s Surface) {
+	if old, ok := s.(Retiring); ok {
+		r.retirement = old.Retirement(r)
+	}
 }
 
 // unknown is the fault of an address that no route has, or none with this method.
@@ -238,22 +290,30 @@ type mounted struct {
 	route   Route
 }
 
-func (m mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m *mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, ok := w.(*exchange)
 	if !ok { // only the frame's own ServeHTTP calls the mux
 		http.Error(w, "misused", http.StatusInternalServerError)
 		return
 	}
 	x.call.Request = r // now with the values of the pattern's wildcards
-	answer, err := m.serve(x.call)
-	if err != nil {
-		m.frame.report(x.call, err)
-		answer = m.surface.Problem(x.call, err)
-	}
-	m.frame.write(x.ResponseWriter, x.call, answer)
+	m.answer(x.ResponseWriter, x.call)
 }
 
-func (m mounted) serve(call *Request) (Answer, error) {
+func (m *mounted) answer(w http.ResponseWriter, call *Request) {
+	call.route = m
+	answer, err := m.serve(call)
+	if err != nil {
+		m.frame.report(call, err)
+		answer = m.surface.Problem(call, err)
+	}
+	m.frame.write(w, call, answer)
+	if answer.Done != nil {
+		answer.Done()
+	}
+}
+
+func (m *mounted) serve(call *Request) (Answer, error) {
 	if !m.route.Access.Open {
 		if err := m.frame.identify(call); err != nil {
 			return Answer{}, m.frame.limitFailure(call, err)
@@ -268,7 +328,9 @@ func (m mounted) serve(call *Request) (Answer, error) {
 			return Answer{}, err
 		}
 		// The second gate, which the application judges by.
-		call.Caller = m.frame.Callers.Caller(call.Tenant, call.Caller)
+		if !m.route.Uncompleted {
+			call.Caller = m.frame.Callers.Caller(call.Tenant, call.Caller)
+		}
 	}
 	if err := m.frame.retiring(m, call); err != nil {
 		return Answer{}, err

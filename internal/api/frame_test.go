@@ -67,16 +67,20 @@ func ok(body string) Handler {
 	return func(*Request) (Answer, error) { return Answer{Type: "text/plain", Body: []byte(body)}, nil }
 }
 
+func get(path string, a Access, h Handler) Route {
+	return Route{Method: http.MethodGet, Pattern: path, Access: a, Handle: h}
+}
+
 func frameOf(log *strings.Builder, routes ...Route) *Frame {
 	return New(Options{Verifier: verifier{}, Callers: callers{}, Log: slog.New(slog.NewTextHandler(log, nil))}, plain{routes})
 }
 
 func TestThePermissionGate(t *testing.T) {
 	f := frameOf(new(strings.Builder),
-		Route{"GET", "/x/read", Access{Delegated: []string{"a.read"}}, ok("read")},
-		Route{"GET", "/x/other", Access{Delegated: []string{"B.Read"}, Application: []string{"A.Read"}}, ok("other")},
-		Route{"GET", "/x/any", Access{Anybody: true}, ok("any")},
-		Route{"GET", "/x/open", Access{Open: true}, ok("open")})
+		get("/x/read", Access{Delegated: []string{"a.read"}}, ok("read")),
+		get("/x/other", Access{Delegated: []string{"B.Read"}, Application: []string{"A.Read"}}, ok("other")),
+		get("/x/any", Access{Anybody: true}, ok("any")),
+		get("/x/open", Access{Open: true}, ok("open")))
 	for _, c := range []struct {
 		path, token string
 		want        int
@@ -98,10 +102,10 @@ func TestThePermissionGate(t *testing.T) {
 
 func TestTheCallerIsKnownToHandlers(t *testing.T) {
 	var got pim.Caller
-	f := frameOf(new(strings.Builder), Route{"GET", "/x/me", Access{Anybody: true}, func(r *Request) (Answer, error) {
+	f := frameOf(new(strings.Builder), get("/x/me", Access{Anybody: true}, func(r *Request) (Answer, error) {
 		got = r.Caller
 		return Answer{}, nil
-	}})
+	}))
 	if code := serve(t, f, "GET", "/x/me", "alice").Code; code != http.StatusNoContent {
 		t.Fatalf("got %d, want 204", code)
 	}
@@ -118,8 +122,8 @@ func TestTheCallerIsKnownToHandlers(t *testing.T) {
 func TestFaultsTellNothing(t *testing.T) {
 	var log strings.Builder
 	f := frameOf(&log,
-		Route{"GET", "/x/panic", Access{Open: true}, func(*Request) (Answer, error) { panic("secret one") }},
-		Route{"GET", "/x/error", Access{Open: true}, func(*Request) (Answer, error) { return Answer{}, errors.New("secret two") }})
+		get("/x/panic", Access{Open: true}, func(*Request) (Answer, error) { panic("secret one") }),
+		get("/x/error", Access{Open: true}, func(*Request) (Answer, error) { return Answer{}, errors.New("secret two") }))
 	for _, path := range []string{"/x/panic", "/x/error"} {
 		rec := serve(t, f, "GET", path, "")
 		id := rec.Header().Get("Request-Id")
@@ -134,7 +138,7 @@ func TestFaultsTellNothing(t *testing.T) {
 
 func TestWhatPassesByItselfIsTemporary(t *testing.T) {
 	for _, err := range []error{store.ErrUnavailable, app.ErrClock, auth.ErrKeysUnavailable, context.DeadlineExceeded} {
-		f := frameOf(new(strings.Builder), Route{"GET", "/x/a", Access{Open: true}, func(*Request) (Answer, error) { return Answer{}, err }})
+		f := frameOf(new(strings.Builder), get("/x/a", Access{Open: true}, func(*Request) (Answer, error) { return Answer{}, err }))
 		if got := serve(t, f, "GET", "/x/a", "").Code; got != http.StatusServiceUnavailable {
 			t.Errorf("%v: got %d, want 503", err, got)
 		}
@@ -143,10 +147,10 @@ func TestWhatPassesByItselfIsTemporary(t *testing.T) {
 
 func TestACallEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := frameOf(new(strings.Builder), Route{"GET", "/x/slow", Access{Open: true}, func(r *Request) (Answer, error) {
+		f := frameOf(new(strings.Builder), get("/x/slow", Access{Open: true}, func(r *Request) (Answer, error) {
 			<-r.Context().Done()
 			return Answer{}, r.Context().Err()
-		}})
+		}))
 		began := time.Now()
 		rec := serve(t, f, "GET", "/x/slow", "")
 		if took := time.Since(began); rec.Code != http.StatusServiceUnavailable || took != defaultTimeout {
@@ -156,7 +160,7 @@ func TestACallEndsInTime(t *testing.T) {
 }
 
 func TestClientRequestIDsThatCanBeSentBack(t *testing.T) {
-	f := frameOf(new(strings.Builder), Route{"GET", "/x/a", Access{Open: true}, ok("a")})
+	f := frameOf(new(strings.Builder), get("/x/a", Access{Open: true}, ok("a")))
 	for id, same := range map[string]bool{"my-call": true, "": false, strings.Repeat("a", 200): false, "bad\x01id": false} {
 		r := httptest.NewRequest("GET", "/x/a", nil)
 		r.Header["Client-Request-Id"] = []string{id}

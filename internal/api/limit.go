@@ -96,7 +96,7 @@ const (
 )
 
 // limit counts a call whose caller is known, and refuses it where there are too many.
-func (m mounted) limit(call *Request) error {
+func (m *mounted) limit(call *Request) error {
 	l := m.frame.limiter
 	if l == nil {
 		return nil

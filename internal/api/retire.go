@@ -78,7 +78,7 @@ type Use struct {
 }
 
 // retiring counts a call of a retiring dialect and refuses it where that is switched off.
-func (f *Frame) retiring(m mounted, call *Request) error {
+func (f *Frame) retiring(m *mounted, call *Request) error {
 	r := call.retirement
 	if r == nil {
 		return nil

@@ -47,6 +47,8 @@ type feed struct {
 	// asked says that somebody relied on the sight since Asked was called last; failed is when a reading last failed.
 	asked  atomic.Bool
 	failed atomic.Int64
+	// hearing is closed when the reading ends that somebody waits for; nil: nobody does.
+	hearing atomic.Pointer[chan struct{}]
 }
 
 // sight is what a node sees: all that was committed before an instant.
@@ -120,6 +122,9 @@ func (a *App) readOn(ctx context.Context, began time.Time) error {
 		return err
 	}
 	a.make(page.Changes)
+	if len(a.Doors) > 0 && !page.Now.IsZero() { // other nodes commit, too
+		a.alignment.again.note(page.Changes)
+	}
 	a.feed.place = page.Place
 	if a.Synchronise != nil && !page.Now.IsZero() {
 		a.Synchronise(page.Now, began, time.Now())
@@ -152,6 +157,7 @@ func (a *App) fill(ctx context.Context) error {
 		return err
 	}
 	a.accounts.forget()
+	a.alignment.again.missed()
 	a.feed.place = place
 	return nil
 }
@@ -192,12 +198,34 @@ func (a *App) Fresh() error {
 	if failed := a.feed.failed.Load(); failed == 0 || time.Now().UnixNano()-failed > int64(hearAgain) {
 		ctx, cancel := context.WithTimeout(context.Background(), hearWithin)
 		defer cancel()
-		_ = a.CatchUp(ctx) // the age tells
+		a.hear(ctx)
 	}
 	if a.feed.sight.Load().age() > a.staleAfter() {
 		return ErrStale
 	}
 	return nil
+}
+
+// hear waits for a reading of the feed, one that has begun already or its own, which goes on when the context ends: who waits gives up,
+// not the reading, or a slow way to the store would never be gone to its end.
+func (a *App) hear(ctx context.Context) {
+	mine := make(chan struct{})
+	done := &mine
+	if a.feed.hearing.CompareAndSwap(nil, done) {
+		go func() {
+			reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), followWithin)
+			defer cancel()
+			_ = a.CatchUp(reading) // what is seen tells
+			a.feed.hearing.Store(nil)
+			close(mine)
+		}()
+	} else if done = a.feed.hearing.Load(); done == nil {
+		return // it has just ended
+	}
+	select {
+	case <-*done:
+	case <-ctx.Done():
+	}
 }
 
 // Asked says whether somebody relied on what this node knows since the last call of Asked.
@@ -253,7 +281,7 @@ func (a *App) Await(ctx context.Context, token string) error {
 	defer cancel()
 	pause := firstLook
 	for {
-		_ = a.CatchUp(ctx) // what is seen tells
+		a.hear(ctx)
 		if a.sees(number) {
 			return nil
 		}

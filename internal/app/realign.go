@@ -13,17 +13,25 @@ import (
 	"portcullis/internal/store"
 )
 
-// alignment says whether all doors are known to be in line with what is held.
-type alignment struct{ reached atomic.Bool }
+// alignment says whether all doors are known to be in line with what is held, but for what is to be looked at once more.
+type alignment struct {
+	reached atomic.Bool
+	again   secondLook
+}
 
 // Align asks about all cases that open doors, or did, whether these are as they should be, unless that was done since the start
-// and every question since could be asked. It is for a process that has just started: what was committed before the last one
-// ended may not have reached the doors, and other roles may be bound to them now.
+// and every question since could be asked: then it asks about those alone that other nodes' commits may have moved since. One node
+// calls it now and then for all. What was committed before the last process ended may not have reached the doors, and other roles may
+// be bound to them now.
 func (a *App) Align(ctx context.Context) error {
-	if a.alignment.reached.Swap(true) {
-		return nil
+	seen, all := a.alignment.again.take()
+	reached := a.alignment.reached.Swap(true)
+	var err error
+	if reached && !all {
+		err = a.alignSeen(ctx, seen)
+	} else {
+		err = a.alignAll(ctx)
 	}
-	err := a.alignAll(ctx)
 	if err != nil {
 		a.alignment.reached.Store(false)
 	}

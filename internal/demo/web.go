@@ -62,7 +62,8 @@ func (d *webDoor) begin(ctx context.Context, c *caller) error {
 		return fmt.Errorf("there are %d roles %s", len(roles.Value), sample.PayrollAdministrator)
 	}
 	d.role = roles.Value[0].ID
-	d.web = &http.Server{Handler: http.HandlerFunc(d.serve), ReadHeaderTimeout: 10 * time.Second}
+	// The page that stays is written for as long as the visitor may be there: it ends by that, not by a time for writing.
+	d.web = &http.Server{Handler: http.HandlerFunc(d.serve), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
 	go func() { _ = d.web.Serve(d.listener) }() // it ends when the door is closed
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"portcullis/internal/api"
 	"portcullis/internal/api/arm"
+	"portcullis/internal/api/authzen"
 	"portcullis/internal/api/graph"
 	"portcullis/internal/api/native"
 	"portcullis/internal/api/pimv1"
@@ -27,7 +28,7 @@ func surfaces(a *app.App, st store.Store, d config.Dialects, calls usesOf) []api
 	sources.Log = a.Log
 	first, second := iteration1(d), iteration2(d)
 	n.Dialects = &native.Dialects{Modes: modes(first, second), Uses: calls, Applications: st.Objects}
-	return []api.Surface{g, n, sources, arm.New(a), pimv1.New(a, st, first), pimv2.New(a, st, second)}
+	return []api.Surface{g, n, sources, arm.New(a), pimv1.New(a, st, first), pimv2.New(a, st, second), authzen.New(a, a.Index)}
 }
 
 // The ends of the older dialects, as their vendor published them (reference pim-v2 §1). They go on here for as long as the

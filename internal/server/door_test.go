@@ -71,6 +71,7 @@ func openPayroll(t *testing.T, owned, worker bool, bindings ...config.Binding) *
 	dir := filepath.Join(t.TempDir(), "data")
 	o := sampleOptions(dir)
 	o.Settings.NoWorker = !worker
+	o.Settings.Metrics.Listen = "127.0.0.1:0"
 	o.Settings.Doors = []config.Door{{Name: "payroll", Type: "postgres", URL: pg.URL("payroll"), OwnsLogins: owned, Bindings: bindings}}
 	p := &payroll{node: start(t, o), pg: pg, owned: owned}
 	if p.manifest, err = sample.ReadManifest(dir); err != nil {

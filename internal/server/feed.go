@@ -118,3 +118,16 @@ func (s *Server) synchronise(store, began, ended time.Time) {
 		s.Log.Warn("this machine's clock differs from the database's, which counts", "by", off.Round(time.Millisecond))
 	}
 }
+
+// setClock goes by the store's clock before anything is written.
+func (s *Server) setClock(ctx context.Context) error {
+	began := time.Now()
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return unable(ExitUnusable, "the store cannot be read: %w", err)
+	}
+	if !now.IsZero() {
+		s.synchronise(now, began, time.Now())
+	}
+	return nil
+}

@@ -22,6 +22,9 @@ const (
 	pathClock = "/sample/clock"
 )
 
+// pathAccess is where doors ask.
+const pathAccess = "/access/"
+
 // handler serves every surface, each by its own addresses: they have none in common.
 func (s *Server) handler() http.Handler {
 	own := http.NewServeMux()
@@ -39,9 +42,9 @@ func (s *Server) handler() http.Handler {
 		case s.frame.Serves(r):
 			s.frame.ServeHTTP(w, r)
 		case s.idp.Owns(r.URL.Path):
-			s.idp.Handler().ServeHTTP(w, r)
+			s.otherwise(surfaceSignIn, w, r, s.idp.Handler())
 		default:
-			own.ServeHTTP(w, r)
+			s.otherwise(surfaceOwn, w, r, own)
 		}
 	}))
 }
@@ -82,6 +85,7 @@ func (s *Server) serveFront(w http.ResponseWriter, _ *http.Request) {
 		"                     "+s.url+"/api/v2/privilegedAccess\n"+
 		"PIM v1               "+s.url+"/beta/privilegedRoles\n"+
 		"SCIM 2.0             "+s.url+"/scim/v2\n"+
+		"AuthZEN              "+s.url+"/access/v1/evaluation\n"+
 		"Sign-in              "+s.url+"/{tenant}/v2.0/.well-known/openid-configuration\n"+
 		"Device code          "+s.url+"/device")
 }
@@ -89,10 +93,16 @@ func (s *Server) serveFront(w http.ResponseWriter, _ *http.Request) {
 // pingWithin bounds how long the store may take to prove that it works.
 const pingWithin = 5 * time.Second
 
-// serveReady says whether calls can be served: the store can be read and written.
+// serveReady says whether calls can be served: this node knows what others have committed, and the store can be read and written.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), pingWithin)
 	defer cancel()
+	if err := s.App.Fresh(); err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.Any("error", err), slog.Duration("behind", s.App.Behind()))
+		w.Header().Set("Retry-After", api.Retry())
+		plain(w, http.StatusServiceUnavailable, "stale")
+		return
+	}
 	if err := s.Store.Ping(ctx); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.Any("error", err))
 		w.Header().Set("Retry-After", api.Retry())

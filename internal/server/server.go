@@ -33,6 +33,7 @@ import (
 	"portcullis/internal/store"
 	"portcullis/internal/store/sqlstore"
 	"portcullis/internal/telemetry"
+	"portcullis/internal/telemetry/tracing"
 	"portcullis/internal/worker"
 )
 
@@ -46,6 +47,8 @@ type Options struct {
 	Notices io.Writer
 	// Now is the real clock; nil means time.Now.
 	Now func() time.Time
+	// Version is this program's, as metrics and traces tell it.
+	Version string
 }
 
 // Sample says which sample organisation.
@@ -69,6 +72,9 @@ type Server struct {
 	nodeClock *storeClock
 	lock      io.Closer
 	listeners []net.Listener
+	metricsAt net.Listener       // nil: metrics are not served
+	metrics   *telemetry.Metrics // nil: nor made
+	tracing   *tracing.Tracing   // nil: no traces are made
 	url       string
 	tls       *tls.Config
 	surfaces  []api.Surface
@@ -101,7 +107,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	s.nodeClock = &storeClock{machine: s.real}
 	s.real = s.nodeClock.Now
 	for _, step := range []func(context.Context) error{
-		s.openData, s.listen, s.openTLS, s.openStore, s.openApp, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.openMail, s.tellPrograms,
+		s.openData, s.listen, s.openTLS, s.openStore, s.setClock, s.openApp, s.openMetrics, s.openTracing, s.observe, s.fill, s.checkClock, s.openDoors, s.openSignIn, s.openFrame, s.openWorker, s.openMail, s.tellPrograms,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -293,7 +299,7 @@ func (s *Server) verifier() (*auth.Verifier, error) {
 	for _, i := range s.settings.Issuers {
 		o.Issuers = append(o.Issuers, auth.Issuer{
 			URL: i.URL, Tenant: pim.TenantID(i.Tenant), Audiences: i.Audiences, KeysURL: i.KeysURL,
-			ObjectClaim: i.ObjectClaim, MFAMethods: i.MFAMethods,
+			ObjectClaim: i.ObjectClaim, MFAMethods: i.MFAMethods, Client: s.issuerClient(),
 		})
 	}
 	return auth.New(o)
@@ -307,6 +313,7 @@ func (s *Server) openFrame(context.Context) error {
 	s.frame = api.New(api.Options{
 		Verifier: scim.Tokens{Next: verifier, Secrets: s.Store, Verify: idp.VerifySecret}, FreshMFA: s.settings.MFAFreshness, Now: s.real, Log: s.Log,
 		Callers: s.App, Called: s.uses.called, Consistency: s.App,
+		Limits: s.limits(), Refused: func(by api.Limited) { s.metrics.Limited(string(by)) }, Answered: s.answered,
 	}, s.surfaces...)
 	return nil
 }
@@ -317,7 +324,7 @@ func (s *Server) openWorker(context.Context) error {
 	}
 	s.worker = &worker.Worker{
 		App: s.App, Store: s.Store, Connectors: s.doors, Align: s.App.Align, Leases: s.leases(), Holder: app.NewID(),
-		Now: s.App.Time, Offset: s.clock.Offset, Log: s.Log,
+		Now: s.App.Time, Offset: s.clock.Offset, Log: s.Log, Observer: s.observer(),
 	}
 	return nil
 }
@@ -341,9 +348,15 @@ func (s *Server) Close() error {
 				errs = append(errs, err)
 			}
 		}
+		if s.metricsAt != nil {
+			if err := s.metricsAt.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
 		for _, end := range s.closers {
 			end()
 		}
+		s.lastTraces()
 		if s.Store != nil {
 			errs = append(errs, s.keepLastUses(), s.Store.Close())
 		}
@@ -370,12 +383,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	web := &http.Server{
-		Handler:           telemetry.Requests(s.Log, s.handler(), pathLive, pathReady),
+		Handler:           s.tracing.Requests(telemetry.Requests(s.Log, s.handler(), pathLive, pathReady, pathAccess), pathLive, pathReady),
 		TLSConfig:         s.tls,
 		ReadHeaderTimeout: headerWithin, ReadTimeout: readWithin, WriteTimeout: writeWithin, IdleTimeout: idleWithin,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
+	web.RegisterOnShutdown(s.frame.Stop)
 	var serving, working sync.WaitGroup
 	for _, l := range s.listeners {
 		serving.Go(func() {
@@ -390,6 +404,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	working.Go(func() { s.follow(background) })
 	working.Go(func() { s.housekeeping(background) })
 	working.Go(func() { s.keepUses(background) })
+	if s.metrics != nil {
+		working.Go(func() {
+			if err := s.serveMetrics(background); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	if s.worker != nil {
 		working.Go(func() {
 			if err := s.worker.Run(background); err != nil {

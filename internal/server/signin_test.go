@@ -49,7 +49,12 @@ func (n *node) submit(page, at string, fields map[string]string) (next, body, lo
 }
 
 func TestTheFirstAdministratorSignsIn(t *testing.T) {
-	n := start(t, server.Options{Settings: settings(filepath.Join(t.TempDir(), "data"))})
+	theFirstAdministratorSignsIn(t, start(t, server.Options{Settings: settings(filepath.Join(t.TempDir(), "data"))}))
+}
+
+// theFirstAdministratorSignsIn by what the first start told, sets a password, and looks around. It returns the token.
+func theFirstAdministratorSignsIn(t *testing.T, n *node) string {
+	t.Helper()
 	notice := n.notices.String()
 	told := func(what string) string {
 		m := regexp.MustCompile(what + `\s+(\S+)`).FindStringSubmatch(notice)
@@ -111,6 +116,7 @@ func TestTheFirstAdministratorSignsIn(t *testing.T) {
 	if status, text := n.password(tenant, told("account"), fresh); status == http.StatusOK {
 		t.Errorf("a server without the sample took the password grant: %s", text)
 	}
+	return token
 }
 
 // as reads an address with a token.

@@ -223,14 +223,23 @@ func (s *Server) housekeeping(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tidy.C:
-			s.App.Index.Sweep(s.App.Time())
-			_, err = s.Store.PurgeSecrets(ctx, s.real(), tidyLimit)
-			err = errors.Join(err, s.forgetMails(ctx), s.forgetChanges(ctx))
+			err = s.tidy(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "housekeeping failed; it is tried again", "error", err)
 		}
 	}
+}
+
+// tidyWithin bounds it, lest a database that does not answer holds it up for ever.
+const tidyWithin = time.Minute
+
+func (s *Server) tidy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tidyWithin)
+	defer cancel()
+	s.App.Index.Sweep(s.App.Time())
+	_, err := s.Store.PurgeSecrets(ctx, s.real(), tidyLimit)
+	return errors.Join(err, s.forgetMails(ctx), s.forgetChanges(ctx))
 }
 
 // OpenStore opens the store of a server whether or not one runs on it, for what an operator does to it by hand. Its

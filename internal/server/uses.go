@@ -111,7 +111,10 @@ func (s *Server) keepUses(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := s.uses.keep(ctx); err != nil && ctx.Err() == nil {
+			call, cancel := context.WithTimeout(ctx, keepUsesEvery)
+			err := s.uses.keep(call)
+			cancel()
+			if err != nil && ctx.Err() == nil {
 				s.Log.WarnContext(ctx, "counting failed; it is tried again", "error", err)
 			}
 		}

@@ -14,6 +14,8 @@ import (
 // Each commit that changes such things has a number. Numbers rise, with gaps, and may become visible out of order; but of two
 // commits that change the same thing the later has the higher number, and is never seen without the earlier.
 type Feed interface {
+	// Now is the time by the store's clock; zero: it has none of its own.
+	Now(context.Context) (time.Time, error)
 	// FeedPlace is the place behind everything that can be read now: begin there, then read what memory is filled with.
 	FeedPlace(context.Context) (FeedPlace, error)
 	// Changes reads what was committed behind a place and can be read now, by number.

@@ -2,7 +2,7 @@ package telemetry
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -20,6 +20,7 @@ type Metrics struct {
 
 	requests     *prometheus.CounterVec
 	requestTime  *prometheus.HistogramVec
+	usual        map[string]usual
 	refused      *prometheus.CounterVec
 	checks       *prometheus.CounterVec
 	reasons      map[string]prometheus.Counter
@@ -33,6 +34,12 @@ type Metrics struct {
 	usable, gone prometheus.Histogram
 }
 
+// usual are a surface's metrics of calls that are answered 200, found once.
+type usual struct {
+	answered prometheus.Counter
+	time     prometheus.Observer
+}
+
 // Labels are the values that are exported from the start, so that what has not happened yet reads as zero and not as missing.
 type Labels struct {
 	// Version is this program's.
@@ -43,9 +50,8 @@ type Labels struct {
 
 // Readings are what is read when somebody asks for the metrics. Nil fields are not exported.
 type Readings struct {
-	// FeedLag is how long ago this node certainly knew everything that was committed; Fresh says whether that is within the bound.
-	FeedLag func() time.Duration
-	Fresh   func() bool
+	// Feed says whether this node knows what was committed within its bound, and how long ago it certainly knew everything.
+	Feed func() (fresh bool, lag time.Duration)
 	// Grants is how many grants the access index holds.
 	Grants func() int
 	// Stuck is how many effects of all tenants are stuck, and Overdue for how long that has been due of the clock's asks which has been
@@ -77,7 +83,7 @@ var (
 
 // NewMetrics makes metrics with a registry of their own.
 func NewMetrics(l Labels, r Readings) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), reasons: map[string]prometheus.Counter{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), usual: map[string]usual{}, reasons: map[string]prometheus.Counter{}}
 	m.ofCalls()
 	m.ofDecisions()
 	m.ofEffects()
@@ -140,8 +146,7 @@ const (
 // known exports what can be told from the start.
 func (m *Metrics) known(l Labels) {
 	for _, s := range l.Surfaces {
-		m.requests.WithLabelValues(s, "200")
-		m.requestTime.WithLabelValues(s)
+		m.usual[s] = usual{m.requests.WithLabelValues(s, strconv.Itoa(http.StatusOK)), m.requestTime.WithLabelValues(s)}
 	}
 	for _, r := range l.Reasons {
 		m.reasons[r] = m.checks.WithLabelValues(r)
@@ -168,12 +173,6 @@ func (m *Metrics) read(r Readings) {
 	value := func(name, help string, f func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(gauge(name, help), f))
 	}
-	if r.FeedLag != nil {
-		value("feed_lag_seconds", "How long ago this node certainly knew everything that was committed.", func() float64 { return r.FeedLag().Seconds() })
-	}
-	if r.Fresh != nil {
-		value("fresh", "1 while this node knows what was committed within its bound, else 0: then it answers no.", func() float64 { return zeroOne(r.Fresh()) })
-	}
 	if r.Grants != nil {
 		value("index_grants", "Grants that the access index of this node holds.", func() float64 { return float64(r.Grants()) })
 	}
@@ -183,19 +182,17 @@ func (m *Metrics) read(r Readings) {
 	if r.Missing != nil {
 		value("missing_privileges", "Privileges that were granted and targets do not hold, at the last comparison.", func() float64 { return float64(r.Missing()) })
 	}
-	m.registry.MustRegister(&stored{stuck: r.Stuck, overdue: r.Overdue})
-}
-
-func zeroOne(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
+	m.registry.MustRegister(asked(r))
 }
 
 // Request counts a call that was answered.
 func (m *Metrics) Request(surface string, status int, took time.Duration) {
 	if m == nil {
+		return
+	}
+	if u, ok := m.usual[surface]; ok && status == http.StatusOK {
+		u.answered.Inc()
+		u.time.Observe(took.Seconds())
 		return
 	}
 	m.requests.WithLabelValues(surface, strconv.Itoa(status)).Inc()
@@ -273,41 +270,54 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	})
 }
 
-// stored are metrics that are asked of the store.
-type stored struct {
-	stuck   func(context.Context) (int, error)
-	overdue func(context.Context) (time.Duration, error)
-}
+// asked are readings that take a moment: one of the feed may read it, the others ask the store.
+type asked Readings
 
 var (
-	stuckDesc   = prometheus.NewDesc(namespace+"_effects_stuck", "Effects that are stuck, of all tenants; the same on every node.", nil, nil)
-	overdueDesc = prometheus.NewDesc(namespace+"_deadline_overdue_seconds",
-		"For how long that of the clock's asks has been due which has been the longest; the same on every node.", nil, nil)
+	freshDesc   = desc("fresh", "1 while this node knows what was committed within its bound, else 0: then it answers no.")
+	lagDesc     = desc("feed_lag_seconds", "How long ago this node certainly knew everything that was committed.")
+	stuckDesc   = desc("effects_stuck", "Effects that are stuck, of all tenants; the same on every node.")
+	overdueDesc = desc("deadline_overdue_seconds",
+		"For how long that of the clock's asks has been due which has been the longest; the same on every node.")
 )
 
+func desc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, nil, nil)
+}
+
 // Describe implements prometheus.Collector.
-func (s *stored) Describe(to chan<- *prometheus.Desc) {
-	to <- stuckDesc
-	to <- overdueDesc
+func (a asked) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{freshDesc, lagDesc, stuckDesc, overdueDesc} {
+		to <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
-func (s *stored) Collect(to chan<- prometheus.Metric) {
+func (a asked) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
 	defer cancel()
 	tell := func(d *prometheus.Desc, v float64, err error) {
 		if err != nil {
-			to <- prometheus.NewInvalidMetric(d, errors.Join(errors.New("the store cannot be asked"), err))
+			to <- prometheus.NewInvalidMetric(d, fmt.Errorf("the store cannot be asked: %w", err))
 			return
 		}
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
-	if s.stuck != nil {
-		n, err := s.stuck(ctx)
+	if a.Feed != nil {
+		fresh, lag := a.Feed()
+		one := 0.0
+		if fresh {
+			one = 1
+		}
+		tell(freshDesc, one, nil)
+		tell(lagDesc, lag.Seconds(), nil)
+	}
+	if a.Stuck != nil {
+		n, err := a.Stuck(ctx)
 		tell(stuckDesc, float64(n), err)
 	}
-	if s.overdue != nil {
-		late, err := s.overdue(ctx)
+	if a.Overdue != nil {
+		late, err := a.Overdue(ctx)
 		tell(overdueDesc, late.Seconds(), err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,34 +27,53 @@ func NewLogger(w io.Writer, level slog.Level, json bool) *slog.Logger {
 const RequestID = "Request-Id"
 
 // Requests logs each request once it is answered, and gives it an id where the handler has none of its own. What the
-// paths in quiet answer well is not logged: somebody asks for them every second.
+// paths in quiet answer well is logged for debugging alone: somebody asks for them every second. So is, of paths below one that ends
+// with a slash, everything that the server did not fail at: doors ask there for every call of theirs.
 func Requests(log *slog.Logger, next http.Handler, quiet ...string) http.Handler {
-	still := map[string]bool{}
-	for _, path := range quiet {
-		still[path] = true
-	}
+	still := quietly(quiet)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		id := rand.Text()
 		w.Header().Set(RequestID, id)
-		answer := &answer{ResponseWriter: w}
+		answer := &Answer{ResponseWriter: w}
 		path := r.URL.Path
 		defer func() {
-			if answer.status == 0 {
-				answer.status = http.StatusOK
+			status := answer.Status()
+			as := level(status)
+			if still(path, status) {
+				as = slog.LevelDebug
 			}
-			if still[path] && answer.status < http.StatusBadRequest {
+			if !log.Enabled(r.Context(), as) {
 				return
 			}
 			if own := w.Header().Get(RequestID); own != "" {
 				id = own
 			}
-			log.LogAttrs(r.Context(), level(answer.status), "request", slog.String("method", r.Method), slog.String("path", path),
-				slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began)),
+			log.LogAttrs(r.Context(), as, "request", slog.String("method", r.Method), slog.String("path", path),
+				slog.Int("status", status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began)),
 				slog.String("request", id), slog.String("from", r.RemoteAddr))
 		}()
 		next.ServeHTTP(answer, r)
 	})
+}
+
+// quietly says which answers matter to nobody but who debugs.
+func quietly(paths []string) func(path string, status int) bool {
+	exact := map[string]bool{}
+	var below []string
+	for _, p := range paths {
+		if strings.HasSuffix(p, "/") {
+			below = append(below, p)
+		} else {
+			exact[p] = true
+		}
+	}
+	return func(path string, status int) bool {
+		if exact[path] {
+			return status < http.StatusBadRequest
+		}
+		return status < http.StatusInternalServerError && slices.ContainsFunc(below, func(p string) bool { return strings.HasPrefix(path, p) })
+	}
 }
 
 // level is that of a request's line: what we failed at stands out.
@@ -63,21 +84,31 @@ func level(status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// answer counts what goes back.
-type answer struct {
+// Answer counts what goes back.
+type Answer struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
 }
 
-func (a *answer) WriteHeader(status int) {
+// Status is that of the answer, once it is written.
+func (a *Answer) Status() int {
+	if a.status == 0 {
+		return http.StatusOK
+	}
+	return a.status
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *Answer) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
 		a.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
-func (a *answer) Write(b []byte) (int, error) {
+// Write implements http.ResponseWriter.
+func (a *Answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -87,4 +118,4 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets http.ResponseController reach what lies behind.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *Answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -26,8 +26,8 @@ func TestARequestIsOneLineWithoutSecrets(t *testing.T) {
 		if _, err := w.Write([]byte("short")); err != nil {
 			t.Error(err)
 		}
-	}), "/livez")
-	for _, path := range []string{"/livez?code=geheim", "/a?code=geheim", "/own"} {
+	}), "/livez", "/access/")
+	for _, path := range []string{"/livez?code=geheim", "/access/v1/gate?code=geheim", "/a?code=geheim", "/own"} {
 		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("password=geheim"))
 		r.Header.Set("Authorization", "Bearer geheim")
 		w := httptest.NewRecorder()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"portcullis/internal/pim"
 )
 
 // The names of the databases of rows 2a to 2c and 2e.
@@ -47,12 +49,18 @@ func (b *bench) freshActivations(o organisation, eligible int) (*fresh, error) {
 var errUsedUp = errors.New("every eligibility is used up: the machine is faster than this program thought")
 
 func (f *fresh) request() ([]byte, error) {
+	_, request, err := f.draw()
+	return request, err
+}
+
+// draw also says whose activation it is.
+func (f *fresh) draw() (pim.Key, []byte, error) {
 	n := f.next.Add(1) - 1
 	if n >= f.eligible {
-		return nil, errUsedUp
+		return pim.Key{}, nil, errUsedUp
 	}
 	k := f.key(int(n))
-	return post(activationPath, f.tokens[int(n)%len(f.people)], `{"action":"selfActivate","principalId":"`+string(k.Principal)+
+	return k, post(activationPath, f.tokens[int(n)%len(f.people)], `{"action":"selfActivate","principalId":"`+string(k.Principal)+
 		`","roleDefinitionId":"`+string(k.Role)+`","directoryScopeId":"/","justification":"`+reason+
 		`","scheduleInfo":{"expiration":{"type":"afterDuration","duration":"PT2H"}}}`), nil
 }

@@ -110,9 +110,32 @@ func (i *issuer) token(p person, scopes string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return i.sign(claims)
+}
+
+func (i *issuer) sign(claims []byte) (string, error) {
 	signed, err := i.signer.Sign(claims)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
 	return signed.CompactSerialize()
+}
+
+// The object id and client id of the application of the tenant.
+const (
+	applicationID     = "ab000000-0000-4000-8000-000000000001"
+	applicationClient = "ab000000-0000-4000-8000-000000000002"
+)
+
+// application is an access token of an application that speaks for itself, a door.
+func (i *issuer) application(roles ...string) (string, error) {
+	now := time.Now()
+	claims, err := json.Marshal(map[string]any{
+		"iss": issuerID, "aud": audience, "sub": applicationID, "oid": applicationID, "tid": tenant, "idtyp": "app", "app_displayname": "Door", "roles": roles,
+		"appid": applicationClient, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(3 * time.Hour).Unix(), "uti": applicationID,
+	})
+	if err != nil {
+		return "", err
+	}
+	return i.sign(claims)
 }

@@ -35,8 +35,13 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if file := os.Getenv(serveVariable); file != "" {
-		return serve(ctx, file)
+	for _, part := range []struct {
+		variable string
+		run      func(context.Context, string) int
+	}{{serveVariable, serve}, {echoVariable, serveEcho}, {indexVariable, measureIndex}} {
+		if file := os.Getenv(part.variable); file != "" {
+			return part.run(ctx, file)
+		}
 	}
 	o, err := readOptions(os.Args[1:], os.Stderr)
 	if err != nil {
@@ -161,9 +166,43 @@ func (b *bench) all(ctx context.Context) (err error) {
 	return b.onSQLite(ctx)
 }
 
+// part is some rows and what measures them.
+type part struct {
+	rows    []string
+	measure func(context.Context) error
+}
+
+// based are the parts that stand on a database that is filled once for all of them.
+func (b *bench) based(made *base) []part {
+	on := func(measure func(context.Context, *base) error) func(context.Context) error {
+		return func(ctx context.Context) error { return measure(ctx, made) }
+	}
+	return []part{
+		{[]string{"2a", "2b", "2c", "2e"}, on(b.activations)},
+		{[]string{"3a"}, on(b.afterTheEnd)},
+		{[]string{"3b"}, on(b.lateness)},
+		{[]string{"3c"}, on(b.drain)},
+		{[]string{"3d"}, on(b.idle)},
+		{[]string{"4a", "4b", "4b+"}, on(b.lists)},
+		{[]string{"4c", "4d", "5va", "5vb", "5vc"}, on(b.ofResources)},
+		{[]string{"6a", "6b"}, on(b.propagation)},
+		{[]string{"6c"}, on(b.commits)},
+		{[]string{"6d"}, on(b.together)},
+	}
+}
+
+// filled are the parts that fill their databases themselves.
+func (b *bench) filled() []part {
+	return []part{
+		{[]string{"1a", "1b", "1c", "1d", "1e", "1g"}, b.checks},
+		{[]string{"1f", "1f+", "1f0", "1h", "5a", "5b", "5b+"}, b.million},
+	}
+}
+
 // onPostgres measures the rows that stand on PostgreSQL.
 func (b *bench) onPostgres(ctx context.Context) (err error) {
-	if !b.wanted("2a", "2b", "2c", "2e", "3a", "3b", "3c", "3d", "4a", "4b", "4b+", "4c", "4d", "5va", "5vb", "5vc") {
+	based := slices.ContainsFunc(b.based(nil), func(p part) bool { return b.wanted(p.rows...) })
+	if !based && !slices.ContainsFunc(b.filled(), func(p part) bool { return b.wanted(p.rows...) }) {
 		return nil
 	}
 	if err := b.startPostgres(ctx); err != nil {
@@ -174,27 +213,24 @@ func (b *bench) onPostgres(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}()
+	if err := b.each(ctx, b.filled()); err != nil || !based {
+		return err
+	}
 	made, err := b.makeBase(ctx)
 	if err != nil {
 		return fmt.Errorf("fill a database: %w", err)
 	}
-	for _, part := range []struct {
-		rows    []string
-		measure func(context.Context, *base) error
-	}{
-		{[]string{"2a", "2b", "2c", "2e"}, b.activations},
-		{[]string{"3a"}, b.afterTheEnd},
-		{[]string{"3b"}, b.lateness},
-		{[]string{"3c"}, b.drain},
-		{[]string{"3d"}, b.idle},
-		{[]string{"4a", "4b", "4b+"}, b.lists},
-		{[]string{"4c", "4d", "5va", "5vb", "5vc"}, b.ofResources},
-	} {
-		if !b.wanted(part.rows...) {
+	return b.each(ctx, b.based(made))
+}
+
+// each measures the parts that are wanted.
+func (b *bench) each(ctx context.Context, parts []part) error {
+	for _, p := range parts {
+		if !b.wanted(p.rows...) {
 			continue
 		}
-		if err := part.measure(ctx, made); err != nil {
-			return fmt.Errorf("rows %s: %w", strings.Join(part.rows, ", "), err)
+		if err := p.measure(ctx); err != nil {
+			return fmt.Errorf("rows %s: %w", strings.Join(p.rows, ", "), err)
 		}
 	}
 	return nil

@@ -79,12 +79,20 @@ func (o organisation) found(ctx context.Context, st store.Store) error {
 	a := app.App{Store: st, Index: access.New()}
 	f := app.Founding{
 		Tenant:        directory.Tenant{ID: tenant, Name: "Bench", Domain: "bench.example", Created: now},
-		Administrator: pim.PrincipalID(o.reader.id), Objects: []directory.Object{user(o.reader, now)},
+		Administrator: pim.PrincipalID(o.reader.id), Objects: []directory.Object{user(o.reader, now), asking(now)},
 	}
 	for _, p := range o.people {
 		f.Objects = append(f.Objects, user(p, now))
 	}
 	return a.Found(ctx, f)
+}
+
+// asking is the application that asks for others, as doors do.
+func asking(now time.Time) directory.Object {
+	return directory.Object{
+		Tenant: tenant, ID: pim.PrincipalID(applicationID), Kind: directory.KindServicePrincipal, DisplayName: "Door", Enabled: true, Created: now,
+		App: &directory.App{ClientID: applicationClient, Permissions: []string{evaluationPermission}},
+	}
 }
 
 func user(p person, now time.Time) directory.Object {

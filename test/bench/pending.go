@@ -109,7 +109,8 @@ func (b *bench) lateness(ctx context.Context, base *base) error {
 	}
 	var late []time.Duration
 	err := withStore(ctx, b.pg.URL(name), func(st store.Store) (err error) {
-		late, err = b.watchEnds(ctx, st, base, count)
+		began := time.Now()
+		late, err = b.watchEnds(ctx, st, base, ends{count: count, first: began.Add(time.Duration(count/1000+25) * time.Second), apart: time.Second / dueSecond})
 		return err
 	})
 	if err != nil {
@@ -137,14 +138,25 @@ func (b *bench) decidedLate(ctx context.Context, name string) (string, error) {
 	return fmt.Sprintf("p50 %s, p99 %s", figure(p50, " ms"), figure(p99, " ms")), err
 }
 
+// ends are activations that end one after the other.
+type ends struct {
+	count int
+	// first is the end of the first, and apart how long after one the next ends.
+	first time.Time
+	apart time.Duration
+	// meanwhile is done once the worker runs; nil is nothing.
+	meanwhile func(*app.App) error
+}
+
+// of is when one ends.
+func (e ends) of(n int) time.Time {
+	return e.first.UTC().Add(time.Duration(n) * e.apart).Truncate(time.Microsecond)
+}
+
 // watchEnds has a worker shut the doors of activations that end one after the other, and says how late it was for each.
-func (b *bench) watchEnds(ctx context.Context, st store.Store, base *base, count int) ([]time.Duration, error) {
+func (b *bench) watchEnds(ctx context.Context, st store.Store, base *base, e ends) ([]time.Duration, error) {
 	began := time.Now().UTC().Truncate(time.Microsecond)
-	first := began.Add(time.Duration(count/1000+25) * time.Second)
-	endOf := func(n int) time.Time {
-		return first.Add(time.Duration(n) * time.Second / dueSecond).Truncate(time.Microsecond)
-	}
-	err := base.commitAll(ctx, st, count, func(n int) pim.Outcome { return base.activation(n, began, endOf(n), doorName) })
+	err := base.commitAll(ctx, st, e.count, func(n int) pim.Outcome { return base.activation(n, began, e.of(n), doorName) })
 	if err != nil {
 		return nil, err
 	}
@@ -156,21 +168,26 @@ func (b *bench) watchEnds(ctx context.Context, st store.Store, base *base, count
 	w := b.worker(a, st, map[string]connector.Connector{doorName: d})
 	stop := running(ctx, w)
 	defer stop()
-	if time.Until(first) < time.Second {
+	if time.Until(e.first) < time.Second {
 		return nil, errors.New("the machine is slower than this program thought: the first ends have passed")
 	}
-	b.say("waiting for %d ends", count)
+	b.say("waiting for %d ends", e.count)
 	stopProfile, err := profileTo(b.profileFile("lateness"))
 	if err != nil {
 		return nil, err
 	}
 	defer stopProfile()
-	if err := until(ctx, endOf(count).Add(time.Minute), func() bool { return d.count() == count }); err != nil {
-		return nil, fmt.Errorf("%d of %d doors were shut: %w", d.count(), count, err)
+	if e.meanwhile != nil {
+		if err := e.meanwhile(a); err != nil {
+			return nil, err
+		}
 	}
-	late := make([]time.Duration, count)
-	for n := range count {
-		late[n] = d.shut[numbered(grantKind, n)].Sub(endOf(n))
+	if err := until(ctx, e.of(e.count).Add(2*time.Minute), func() bool { return d.count() == e.count }); err != nil {
+		return nil, fmt.Errorf("%d of %d doors were shut: %w", d.count(), e.count, err)
+	}
+	late := make([]time.Duration, e.count)
+	for n := range e.count {
+		late[n] = d.shut[numbered(grantKind, n)].Sub(e.of(n))
 	}
 	return late, nil
 }

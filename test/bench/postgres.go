@@ -27,6 +27,7 @@ const baseDatabase = "base"
 func (b *bench) startPostgres(ctx context.Context) (err error) {
 	b.pg, err = localpg.Start(ctx, localpg.Options{Fsync: true, Settings: map[string]string{
 		"shared_buffers": "512MB", "max_wal_size": "4GB", "min_wal_size": "4GB", "log_line_prefix": "%d|",
+		"track_commit_timestamp": "on", // rows 6a and 6b ask when something was committed
 	}})
 	if err != nil {
 		return err

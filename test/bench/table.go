@@ -27,6 +27,16 @@ type goal struct {
 
 func goals() []goal {
 	return []goal{
+		{"1a", "evaluations/s over HTTPS ÷ a bare net/http JSON echo, 16 and 64 clients, the lower", 0.55, 0.8, false, ""},
+		{"1b", "the same ÷ OpenFGA without caches, same data, 16 clients", 30, 80, false, ""},
+		{"1c", "the same ÷ OpenFGA with caches of 60 s", 6, 14, false, ""},
+		{"1d", "server CPU of an evaluation ÷ of an echo, 16 and 64 clients, the higher", 2, 1.4, true, ""},
+		{"1e", "evaluations/s in batches of 50 ÷ singly", 4, 10, false, ""},
+		{"1f", "in-process check at a million grants", 5, 1.5, true, " µs"},
+		{"1f+", "the same for someone in 200 groups", 12, 4, true, " µs"},
+		{"1f0", "allocations of a check", 0, 0, true, ""},
+		{"1g", "answers that differ from a brute-force oracle", 0, 0, true, ""},
+		{"1h", "wrong answers while a million grants are written, and after", 0, 0, true, ""},
 		{"2a", "activations/s over HTTPS, PostgreSQL, 64 clients ÷ the same rows in ten round trips", 1.5, 5, false, ""},
 		{"2b", "the same ÷ the same rows as one statement", 0.8, 2, false, ""},
 		{"2c", "the same, 1 client ÷ ten round trips", 0.8, 1.3, false, ""},
@@ -41,9 +51,16 @@ func goals() []goal {
 		{"4b+", "the last page ÷ the first page (time)", 1.5, 1.1, true, ""},
 		{"4c", "ARM, asTarget() in the whole tenant ÷ the bare SQL (time)", 2, 1.5, true, ""},
 		{"4d", "ARM, atScope() at a resource group ÷ the bare SQL (time)", 2, 1.5, true, ""},
+		{"5a", "ready after the start with a million grants ÷ a bare load of the same rows (rate)", 0.4, 0.7, false, ""},
+		{"5b", "heap of the index for each grant at a million, ids in", 120, 64, true, " B"},
+		{"5b+", "peak resident memory of the server with a million grants", 400, 200, true, " MB"},
 		{"5va", "PIM v2, what a person holds in the whole tenant ÷ the same through ARM (time)", 2.5, 1.7, true, ""},
 		{"5vb", "PIM v2, who holds something at a resource group ÷ the same through ARM (time)", 2.5, 1.7, true, ""},
 		{"5vc", "PIM v2, export of 20,000 rows ÷ the bare SQL (time)", 3, 2, true, ""},
+		{"6a", "committed on one node → decided on another, p99, 1,000 commits/s", 50, 5, true, " ms"},
+		{"6b", "the same with the listening connection cut", 1000, 250, true, " ms"},
+		{"6c", "commits/s with propagation ÷ without, 64 clients", 0.85, 0.95, false, ""},
+		{"6d", "checks that say yes after the end, 100,000 ends in the same second", 0, 0, true, ""},
 	}
 }
 

@@ -118,26 +118,73 @@ func (c *client) write(ctx context.Context, token string, w *Write) (string, err
 	return "", &errAnswer{a, "write"}
 }
 
-// check asks whether somebody holds a role. known is false where the node says that it cannot know.
-func (c *client) check(ctx context.Context, token, consistency string, k Case) (held, known bool, reason, next string, err error) {
+// outcome is an answer to a check.
+type outcome struct {
+	held bool
+	// reason tells unknown where the node says that it cannot know.
+	reason  string
+	unknown bool
+	// consistency is the token of what the node saw.
+	consistency string
+}
+
+func (o outcome) settled() outcome {
+	o.unknown = o.reason == "stale" || o.reason == "behind" || o.reason == unavailable
+	return o
+}
+
+// unavailable is the reason of a node that answers with 503.
+const unavailable = "unavailable"
+
+// evaluate asks whether somebody holds a role as doors do, with the token in the question.
+func (c *client) evaluate(ctx context.Context, token, consistency string, k Case) (outcome, error) {
+	body := map[string]any{
+		"subject": map[string]string{"type": "user", "id": k.Principal}, "action": map[string]string{"name": k.Role},
+		"resource": map[string]string{"type": "directory", "id": "/"},
+	}
+	if consistency != "" {
+		body["context"] = map[string]string{"consistencyToken": consistency}
+	}
+	a, err := c.do(ctx, call{method: http.MethodPost, path: "/access/v1/evaluation", token: token, body: body})
+	var out struct {
+		Decision bool
+		Context  struct{ Reason, ConsistencyToken string }
+	}
+	if err := a.decode(err, &out); err != nil {
+		return outcome{reason: unavailable, unknown: true}, errUnless503(a, err)
+	}
+	return outcome{held: out.Decision, reason: out.Context.Reason, consistency: out.Context.ConsistencyToken}.settled(), nil
+}
+
+// check asks the same in Portcullis's own dialect, with the token in the header.
+func (c *client) check(ctx context.Context, token, consistency string, k Case) (outcome, error) {
 	q := url.Values{"role": {k.Role}, "principal": {k.Principal}}
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/portcullis/v1/check?" + q.Encode(), token: token, consistency: consistency})
-	if err != nil {
-		return false, false, "", "", err
-	}
 	var out struct {
 		Held   bool
 		Reason string
 	}
+	if err := a.decode(err, &out); err != nil {
+		return outcome{reason: unavailable, unknown: true}, errUnless503(a, err)
+	}
+	return outcome{held: out.Held, reason: out.Reason, consistency: a.consistency}.settled(), nil
+}
+
+// decode reads the body of an answer that came without an error.
+func (a answer) decode(err error, to any) error {
+	switch {
+	case err != nil:
+		return err
+	case a.status != http.StatusOK:
+		return &errAnswer{a, "check"}
+	}
+	return json.Unmarshal(a.body, to)
+}
+
+// errUnless503 leaves out that the node cannot answer now.
+func errUnless503(a answer, err error) error {
 	if a.status == http.StatusServiceUnavailable {
-		return false, false, "unavailable", "", nil
+		return nil
 	}
-	if a.status != http.StatusOK {
-		return false, false, "", "", &errAnswer{a, "check"}
-	}
-	if err := json.Unmarshal(a.body, &out); err != nil {
-		return false, false, "", "", err
-	}
-	known = out.Reason != "stale" && out.Reason != "behind"
-	return out.Held, known, out.Reason, a.consistency, nil
+	return err
 }

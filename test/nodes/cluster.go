@@ -58,6 +58,8 @@ type Cluster struct {
 type Options struct {
 	// Clocks are by how much the nodes' clocks are ahead, one for each node.
 	Clocks []time.Duration
+	// Bound is how old what a node knows may be; zero: as the product has it.
+	Bound time.Duration
 	// Standby makes the database one with a synchronous standby.
 	Standby bool
 }
@@ -83,7 +85,7 @@ func New(t testing.TB, o Options) *Cluster {
 		link := c.link(t)
 		c.Links = append(c.Links, link)
 		node := &Node{Name: name, dir: filepath.Join(dir, name), clock: clock, trust: trust}
-		must(t, node.configure(c.databaseURL(link), i))
+		must(t, node.configure(c.databaseURL(link), i, o))
 		must(t, node.Start())
 		t.Cleanup(func() { c.end(t, node) })
 		c.Nodes = append(c.Nodes, node)
@@ -159,12 +161,13 @@ func (c *Cluster) databaseURL(l Link) string {
 	return u.String()
 }
 
-func (n *Node) configure(database string, i *issuer.Issuer) error {
+func (n *Node) configure(database string, i *issuer.Issuer, o Options) error {
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return err
 	}
 	text, err := json.Marshal(config.Settings{
 		Data: n.dir, Listen: []string{"127.0.0.1:0"}, Database: database, Issuers: []config.Issuer{i.Settings()}, MFAFreshness: 6 * time.Hour,
+		Staleness: o.Bound,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,7 +52,14 @@ type Check struct {
 }
 
 func (c *Check) String() string {
-	return fmt.Sprintf("%s held %v (%s) at %s asked %s, answered %s", c.Case, c.Held, c.Reason, c.Node, clock(c.Begun), clock(c.Ended))
+	token := ""
+	switch {
+	case c.AfterWrite != nil:
+		token = ", after the write of " + clock(c.AfterWrite.Begun)
+	case c.AfterCheck != nil:
+		token = ", after the check of " + clock(c.AfterCheck.Begun)
+	}
+	return fmt.Sprintf("%s held %v (%s) at %s asked %s, answered %s%s", c.Case, c.Held, c.Reason, c.Node, clock(c.Begun), clock(c.Ended), token)
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000000") }
@@ -78,6 +86,32 @@ func (h *History) Checked(c *Check) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checks = append(h.checks, c)
+}
+
+// Of tells everything about a case from some time before an instant to some time after it, in order of its beginning.
+func (h *History) Of(k Case, at time.Time, around time.Duration) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	type line struct {
+		begun time.Time
+		text  string
+	}
+	var lines []line
+	for _, w := range h.writes[k] {
+		lines = append(lines, line{w.Begun, w.String()})
+	}
+	for _, c := range h.checks {
+		if c.Case == k {
+			lines = append(lines, line{c.Begun, c.String()})
+		}
+	}
+	lines = slices.DeleteFunc(lines, func(l line) bool { return l.begun.Sub(at).Abs() > around })
+	slices.SortFunc(lines, func(a, b line) int { return a.begun.Compare(b.begun) })
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString("\n\t" + l.text)
+	}
+	return b.String()
 }
 
 // Rules say what an answer must know.

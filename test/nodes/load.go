@@ -270,21 +270,25 @@ func (l *Load) askOne(ctx context.Context, dice *rand.Rand, n *Node, s *subject)
 		token = s.know(dice, check)
 	}
 	check.Begun = time.Now()
-	held, known, reason, next, err := c.check(context.WithoutCancel(ctx), l.cluster.token, token, s.Case)
+	ask := c.evaluate
+	if dice.IntN(3) == 0 {
+		ask = c.check
+	}
+	o, err := ask(context.WithoutCancel(ctx), l.cluster.token, token, s.Case)
 	check.Ended = time.Now()
-	check.Held, check.Reason = held, reason
+	check.Held, check.Reason = o.held, o.reason
 	switch {
 	case err != nil:
 		if refused := new(errAnswer); errors.As(err, &refused) && refused.status < http.StatusInternalServerError {
 			l.fault(err)
 		}
 		return "error"
-	case !known:
-		return reason
+	case o.unknown:
+		return o.reason
 	}
 	l.Checked(check)
-	s.learnCheck(check, next)
-	if held {
+	s.learnCheck(check, o.consistency)
+	if o.held {
 		return "yes"
 	}
 	return "no"

@@ -41,6 +41,7 @@ func (s *Surface) checkAction(r *api.Request) (api.Answer, error) {
 	}
 	now := s.app.Time()
 	a := s.check.Allowed(now, q)
+	s.checked(verdictName(a.Verdict))
 	via := a.Via
 	if via == nil {
 		via = []pim.PrincipalID{}

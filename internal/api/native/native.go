@@ -102,6 +102,20 @@ type Surface struct {
 	ExportEvents api.Handler
 	// Dialects are told of at dialects; nil: it is not there. It is set before first use.
 	Dialects *Dialects
+	// Checked is told the reason, or the verdict, of each answer of check and allowed; nil: nobody is. It is set before first use.
+	Checked func(reason string)
+}
+
+func (s *Surface) checked(reason string) {
+	if s.Checked != nil {
+		s.Checked(reason)
+	}
+}
+
+// checking marks a route that answers from memory.
+func checking(r api.Route) api.Route {
+	r.Check = true
+	return r
 }
 
 // New makes the surface.

@@ -16,6 +16,8 @@ const (
 	// lookedBack is how many numbers below the newest are looked through for those that may still come: more transactions than
 	// that do not run at once.
 	lookedBack = 2000
+	// mostChanges is how many rows are followed at once: who is behind by more reads everything anew, which takes less time and room.
+	mostChanges = 5000
 	// mostUnfed is how many events of programs that do not feed are looked at, the newest, to see whether there are others.
 	mostUnfed = 32
 )
@@ -41,11 +43,13 @@ func feedText(join string) string {
 		LEFT JOIN %s ORDER BY c.seq`, snapshotWord, mostUnfed, join)
 }
 
+var nextChanges = fmt.Sprintf("SELECT seq, doc FROM changes WHERE seq > $1 ORDER BY seq LIMIT %d", mostChanges+1)
+
 // What is joined: what is behind a number; that and some numbers below, which only engines with several writers ever ask for; and the
 // newest numbers.
 var (
-	behindText = feedText("changes c ON c.seq > $1")
-	gapsText   = feedText(`(SELECT seq, doc FROM changes WHERE seq > $1
+	behindText = feedText("(" + nextChanges + ") c ON TRUE")
+	gapsText   = feedText(`(SELECT * FROM (` + nextChanges + `) next
 		UNION ALL SELECT seq, doc FROM changes WHERE seq = ANY($2::bigint[])) c ON TRUE`)
 	newestText = feedText(fmt.Sprintf("(SELECT seq, '' AS doc FROM changes ORDER BY seq DESC LIMIT %d) c ON TRUE", lookedBack))
 )
@@ -63,6 +67,16 @@ func (s *Store) readFeed(ctx context.Context, sql string, args []any, each func(
 		return each(*number, d)
 	}})
 	return st, err
+}
+
+// Now implements store.Feed.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	var now int64
+	err := s.db.ask(ctx, question{sql: s.db.words("SELECT s.now FROM " + snapshotWord), each: func(row scan) error { return row(&now) }})
+	if err != nil {
+		return time.Time{}, s.fault("ask the store's clock", err)
+	}
+	return instantOf(now), nil
 }
 
 // FeedPlace implements store.Feed.
@@ -112,7 +126,9 @@ func (s *Store) Changes(ctx context.Context, after store.FeedPlace) (store.FeedP
 	var page store.FeedPage
 	var seen []int64
 	st, err := s.readFeed(ctx, sql, args, func(n int64, d string) error {
-		seen = append(seen, n)
+		if seen = append(seen, n); len(seen) > mostChanges {
+			return errTooLarge
+		}
 		changes, err := changesIn(n, d)
 		page.Changes = append(page.Changes, changes...)
 		return err

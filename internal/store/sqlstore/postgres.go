@@ -24,6 +24,8 @@ const (
 	writers = 2
 	// writeWithin bounds the writing of a group, whose callers may be gone.
 	writeWithin = 30 * time.Second
+	// connectWithin bounds an attempt to connect to one host, unless the URL says connect_timeout.
+	connectWithin = 5 * time.Second
 	// oldestPostgres is the least server_version_num.
 	oldestPostgres = 150000
 )
@@ -68,6 +70,10 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 	if err != nil {
 		// The error of the parser hides the password, but may tell other parts of the URL: it is not passed on.
 		return nil, errors.New("the URL of the PostgreSQL database is not well formed")
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		// Of several hosts in the URL one that does not answer must not keep from the next.
+		config.ConnConfig.ConnectTimeout = connectWithin
 	}
 	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[statementText]string{}, log: log, growth: newGrowth(), herald: newHerald()}
 	for i := range e.statements {

@@ -31,6 +31,15 @@ func (m *Model) feed(c store.Commit) {
 	m.changes = append(m.changes, fed{change, time.Now()})
 }
 
+// Now implements store.Feed.
+func (m *Model) Now(ctx context.Context) (time.Time, error) {
+	leave, err := m.enter(ctx)
+	if err == nil {
+		leave()
+	}
+	return time.Time{}, err
+}
+
 // FeedPlace implements store.Feed.
 func (m *Model) FeedPlace(ctx context.Context) (store.FeedPlace, error) {
 	leave, err := m.enter(ctx)

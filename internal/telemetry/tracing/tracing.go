@@ -11,10 +11,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -64,8 +67,15 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	at, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return nil, errors.New("the address of the collector is not well formed")
+	}
+	if at.Path == "" || at.Path == "/" {
+		at.Path = "/v1/traces"
+	}
 	options := []otlptracehttp.Option{
-		otlptracehttp.WithEndpointURL(o.Endpoint), otlptracehttp.WithTimeout(sendWithin), otlptracehttp.WithHeaders(o.Headers),
+		otlptracehttp.WithEndpointURL(at.String()), otlptracehttp.WithTimeout(sendWithin), otlptracehttp.WithHeaders(o.Headers),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: sendWithin}),
 	}
 	if o.CAFile != "" {
@@ -131,13 +141,17 @@ func (t *Tracing) Close(ctx context.Context) error {
 	return nil
 }
 
-// Requests makes a span for each request, within the caller's trace where the request names one. It is called by its method until
-// Route names it better.
-func (t *Tracing) Requests(next http.Handler) http.Handler {
+// Requests makes a span for each request but those for the quiet paths, within the caller's trace where the request names one. It is
+// called by its method until Route names it better.
+func (t *Tracing) Requests(next http.Handler, quiet ...string) http.Handler {
 	if t == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(quiet, r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx := t.carry.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		method := known(r.Method)
 		ctx, span := t.tracer.Start(ctx, method, api.WithSpanKind(api.SpanKindServer), api.WithAttributes(attribute.String("http.request.method", method)))
@@ -167,8 +181,9 @@ func (t *Tracing) Route(ctx context.Context, route string, status int) {
 	}
 	if route != "" {
 		span.SetName(route)
+		span.SetAttributes(attribute.String("http.route", route))
 	}
-	span.SetAttributes(attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
+	span.SetAttributes(attribute.Int("http.response.status_code", status))
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, http.StatusText(status))
 	}

@@ -1,0 +1,109 @@
+package authzen
+
+import (
+	"time"
+
+	"portcullis/internal/api"
+	"portcullis/internal/pim"
+)
+
+// appendDecision appends the answer to one evaluation ("Access Evaluation Response").
+func (a *asking) appendDecision(b []byte, d *decision) []byte {
+	b = append(b, `{"decision":`...)
+	b = api.AppendBool(b, d.yes)
+	b = append(b, `,"context":{"reason":"`...)
+	b = append(b, d.reason...)
+	b = append(b, '"')
+	b = appendInstant(b, `,"until":`, d.until)
+	b = appendInstant(b, `,"nextChange":`, d.next)
+	b = append(b, `,"at":`...)
+	b = api.AppendTime(b, a.now)
+	if a.token != "" {
+		b = append(b, `,"consistencyToken":`...)
+		b = api.AppendText(b, a.token)
+	}
+	if d.yes {
+		b = appendChain(b, d)
+	}
+	return append(b, '}', '}')
+}
+
+// appendChain appends by what it is held, from the eligibility to the scope.
+func appendChain(b []byte, d *decision) []byte {
+	b = append(b, `,"chain":[`...)
+	from := len(b)
+	if id := d.by.Eligibility(); id != "" {
+		b = appendLink(b, from, "eligibility", string(id))
+	}
+	if id := d.by.Request(); id != "" {
+		b = appendLink(b, from, "request", string(id))
+	}
+	if id := d.by.Schedule(); id != "" {
+		b = appendLink(b, from, d.reason, string(id)) // an assignment or an activation
+	}
+	for _, g := range d.via {
+		b = appendLink(b, from, "membership", string(g))
+	}
+	if d.scope != "" {
+		b = appendLink(b, from, "scope", string(d.scope))
+	}
+	return append(b, ']')
+}
+
+func appendLink(b []byte, from int, kind, id string) []byte {
+	if len(b) > from {
+		b = append(b, ',')
+	}
+	b = append(b, `{"kind":"`...)
+	b = append(b, kind...)
+	b = append(b, `","id":`...)
+	b = api.AppendText(b, id)
+	return append(b, '}')
+}
+
+func appendInstant(b []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	return api.AppendTime(append(b, name...), t)
+}
+
+// appendForbidden appends the answer to one of several evaluations that the caller may not ask ("Errors").
+func appendForbidden(b []byte) []byte {
+	return append(b, `{"decision":false,"context":{"reason":"`+reasonForbidden+`","error":{"status":403,"message":"The caller may not ask this."}}}`...)
+}
+
+// appendEntity appends a subject or a resource.
+func appendEntity(b []byte, kind, id string) []byte {
+	b = append(b, `{"type":`...)
+	b = api.AppendText(b, kind)
+	b = append(b, `,"id":`...)
+	b = api.AppendText(b, id)
+	return append(b, '}')
+}
+
+// typeOf is the type of a principal as a subject.
+func typeOf(k pim.PrincipalKind) string {
+	switch k {
+	case pim.UserPrincipal:
+		return "user"
+	case pim.GroupPrincipal:
+		return "group"
+	case pim.ServicePrincipal:
+		return "servicePrincipal"
+	}
+	return "principal"
+}
+
+// typeOfProvider is the type of the resources of a provider.
+func typeOfProvider(p pim.Provider) string {
+	switch p {
+	case pim.Directory:
+		return typeDirectory
+	case pim.Group:
+		return typeGroup
+	case pim.Resource:
+		return typeAzure
+	}
+	return ""
+}
