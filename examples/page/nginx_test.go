@@ -16,14 +16,15 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // proxy is a real nginx, by the configuration in ../nginx, in front of the office's page.
 type proxy struct {
 	*office
 	address string
+	dir     string
 	said    *said
+	master  *os.Process
 }
 
 // said is what nginx writes.
@@ -50,14 +51,15 @@ func openProxy(t *testing.T) *proxy {
 	program := findNginx(t)
 	o := openOffice(t)
 	p := &proxy{office: o, address: o.freeAddress(), said: &said{}}
-	dir := t.TempDir()
-	p.furnish(dir)
-	nginx := exec.Command(program, "-p", dir, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;")
+	p.dir = t.TempDir()
+	p.furnish()
+	nginx := exec.Command(program, "-p", p.dir, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;")
 	nginx.Stdout, nginx.Stderr = p.said, p.said
-	nginx.SysProcAttr = unprivileged(t, dir)
+	nginx.SysProcAttr = unprivileged(t, p.dir)
 	if err := nginx.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.master = nginx.Process
 	ended := make(chan error, 1)
 	go func() { ended <- nginx.Wait() }()
 	t.Cleanup(func() {
@@ -84,7 +86,7 @@ func findNginx(t *testing.T) string {
 }
 
 // furnish makes what the configuration asks for, with the addresses of this test.
-func (p *proxy) furnish(dir string) {
+func (p *proxy) furnish() {
 	p.Helper()
 	text, err := os.ReadFile("../nginx/nginx.conf")
 	if err != nil {
@@ -109,16 +111,25 @@ func (p *proxy) furnish(dir string) {
 	for _, who := range []string{"nora", "alice"} {
 		users.WriteString(p.People[who].UserPrincipalName + ":{PLAIN}of-" + who + "\n")
 	}
-	if err := os.Mkdir(filepath.Join(dir, "html"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(p.dir, "html"), 0o700); err != nil {
 		p.Fatal(err)
 	}
 	for name, text := range map[string]string{
 		"nginx.conf": conf, "ca.pem": string(authority), "users": users.String(), "html/index.html": "The plain page.\n",
-		"token.conf": `proxy_set_header Authorization "Bearer ` + p.token("") + "\";\n",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 			p.Fatal(err)
 		}
+	}
+	p.tokenIs(p.token(""))
+}
+
+// tokenIs writes the token that nginx asks with.
+func (p *proxy) tokenIs(token string) {
+	p.Helper()
+	text := `proxy_set_header Authorization "Bearer ` + token + "\";\n"
+	if err := os.WriteFile(filepath.Join(p.dir, "token.conf"), []byte(text), 0o600); err != nil {
+		p.Fatal(err)
 	}
 }
 
@@ -225,7 +236,19 @@ func TestNginxFailsClosed(t *testing.T) {
 	p := openProxy(t)
 	p.activates()
 	p.becomes("nora", http.StatusOK, p.get("nora", "/"))
-	p.said.mu.Lock()
-	p.said.mu.Unlock() //nolint:staticcheck // see below
-	_ = time.Second
+	p.tokenIs("of-another-server")
+	if err := p.master.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.becomes("with a token that is not taken", http.StatusInternalServerError, p.get("nora", "/"))
+	p.becomes("with a token that is not taken, the stream", http.StatusInternalServerError, p.get("nora", "/live"))
+	p.tokenIs(p.token(""))
+	if err := p.master.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.becomes("with another token", http.StatusOK, p.get("nora", "/"))
+	h := p.holds(p.from("nora", "/live"))
+	p.stop()
+	h.isCut()
+	p.becomes("without a server", http.StatusInternalServerError, p.get("nora", "/"))
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type office struct {
 	sample.Manifest
 	client *http.Client // of the server
 	page   *httptest.Server
+	stop   func() // the server, at the latest at the end of the test
 }
 
 // openOffice starts both, and stops them at the end of the test.
@@ -49,7 +51,7 @@ func openOffice(t *testing.T) *office {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
 	o := &office{T: t}
-	t.Cleanup(func() {
+	o.stop = sync.OnceFunc(func() {
 		if o.client != nil {
 			o.client.CloseIdleConnections()
 		}
@@ -58,6 +60,7 @@ func openOffice(t *testing.T) *office {
 			t.Errorf("serve: %v", err)
 		}
 	})
+	t.Cleanup(o.stop)
 	if o.Manifest, err = sample.ReadManifest(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +149,7 @@ func (o *office) passes(offset string) {
 }
 
 // within is how long a test waits for what happens at once.
-const within = 20 * time.Second
+const within = 30 * time.Second
 
 // becomes waits for a page to answer with a status.
 func (o *office) becomes(when string, want int, ask func() (int, string)) string {
@@ -233,7 +236,7 @@ func (o *office) request(address string) *http.Request {
 	return r
 }
 
-// listener is a free address of this machine.
+// freeAddress is a free address of this machine.
 func (o *office) freeAddress() string {
 	o.Helper()
 	l, err := new(net.ListenConfig).Listen(o.Context(), "tcp", "127.0.0.1:0")

@@ -174,7 +174,7 @@ func (o *oracle) held(now time.Time, t pim.TenantID, p pim.PrincipalID) []pim.He
 }
 
 var (
-	tenants   = []pim.TenantID{"t1", "t2"}
+	tenants = []pim.TenantID{"t1", "t2"}
 	// people may each be a member of each. Their ids are ordered, and of all kinds: UUIDs, UUIDs that are not kept as such, other texts.
 	people = []pim.PrincipalID{"11111111-1111-4111-8111-111111111111", "22222222-AAAA-4222-8222-222222222222", "a", "b",
 		"ff6e6f20-5555-4944-ff00-000000000001"}
@@ -543,7 +543,7 @@ func TestAnAnswerStaysUntilItSaysItMayChange(t *testing.T) {
 		for _, p := range people {
 			eachQuestion("t1", p, func(q access.Question) {
 				a := ix.Check(now, q)
-				if a.Held != a.Next.IsZero() && a.Held || !a.Held && !a.Until.IsZero() {
+				if a.Held && !a.Next.IsZero() || !a.Held && !a.Until.IsZero() {
 					t.Fatalf("%+v at %v: got %+v, which says both", q, now, a)
 				}
 				stays(q, later(a.Until, a.Next), func(at time.Time) bool { return ix.Check(at, q).Held == a.Held })

@@ -44,6 +44,8 @@ type feed struct {
 	// begun counts readings: whoever waited for the turn need not read where another reading has begun meanwhile.
 	begun atomic.Int64
 	sight atomic.Pointer[sight]
+	// announced is the highest number of which the index may show something.
+	announced atomic.Int64
 	// asked says that somebody relied on the sight since Asked was called last; failed is when a reading last failed.
 	asked  atomic.Bool
 	failed atomic.Int64
@@ -153,13 +155,27 @@ func (a *App) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Index.Fill(func(l *access.Loader) error { return a.readLive(ctx, l) }); err != nil {
+	err = a.Index.Fill(func(l *access.Loader) error {
+		if err := a.readLive(ctx, l); err != nil {
+			return err
+		}
+		read, err := a.Store.FeedPlace(ctx) // what was read may be newer than what it began with
+		a.announce(read)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	a.accounts.forget()
 	a.alignment.again.missed()
 	a.feed.place = place
 	return nil
+}
+
+// announce has tokens name a place, before the index shows anything of what was committed up to there: whoever was told something is not
+// told an older thing elsewhere.
+func (a *App) announce(p store.FeedPlace) {
+	a.feed.announced.Store(max(p.Head, a.feed.announced.Load()))
 }
 
 // make makes changes known, at once for whoever asks the index.
@@ -257,14 +273,8 @@ const (
 	tokenBase   = 36
 )
 
-// Token is what this node sees now, for Await at any node.
-func (a *App) Token() string {
-	head := int64(0)
-	if s := a.feed.sight.Load(); s != nil {
-		head = s.place.Head
-	}
-	return tokenPrefix + strconv.FormatInt(head, tokenBase)
-}
+// Token is what this node sees now, for Await at any node. Taken after a question, it covers the answer.
+func (a *App) Token() string { return tokenPrefix + strconv.FormatInt(a.feed.announced.Load(), tokenBase) }
 
 // Await returns nil once this node sees at least what a token names, at once where it does. ErrToken; ErrBehind: it does not come to
 // see it within the bound.

@@ -198,7 +198,13 @@ func machine() []string {
 		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version())}
 }
 
-func ms(d time.Duration) string { return figure(float64(d)/float64(time.Millisecond), " ms") }
+// ms is a time in milliseconds, or in microseconds where it is shorter than a tenth of one.
+func ms(d time.Duration) string {
+	if d < time.Millisecond/10 && d > 0 {
+		return figure(float64(d)/float64(time.Microsecond), " µs")
+	}
+	return figure(float64(d)/float64(time.Millisecond), " ms")
+}
 
 // loadAverage is the number of processes that wanted to run in the last minute.
 func loadAverage() string {
