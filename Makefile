@@ -3,10 +3,13 @@
 # Plain POSIX make and sh. GOFLAGS from the environment reaches every go command. The product is built without cgo, so that building
 # and running it needs Go alone; only the race detector of `make test` needs a C compiler.
 .POSIX:
-.PHONY: help demo run build test check bench clean
+.PHONY: help demo run build test check bench soak clean
 
 # FUZZ=60s makes `check` run each fuzz target that long; empty runs their seeds only, as part of `test`.
 FUZZ =
+
+# RUNS is how often `soak` tells its story.
+RUNS = 100
 
 # The tools are pinned in a module of their own, so that the product's module does not carry them.
 TOOL = go tool -modfile=tools/go.mod
@@ -44,6 +47,9 @@ check: ## formatting, vet, tidy modules, linters, known vulnerabilities; FUZZ=60
 
 bench: ## measure, each figure beside its reference in the same run
 	go run ./test/bench
+
+soak: ## several nodes under every fault, RUNS=100 times over, and no stale yes
+	PORTCULLIS_TEST_RUNS=$(RUNS) go test -count=1 -timeout 0 -v -run 'TestNoStaleYes|TestWithoutTokens' ./test/nodes
 
 clean: ## remove what building made; ./data stays
 	rm -rf bin

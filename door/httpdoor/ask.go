@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -126,6 +128,9 @@ func (d *Door) call(ctx context.Context, method, pathAndQuery, consistency strin
 		r.Header.Set("Content-Type", "application/json")
 	}
 	answer, err := d.client.Do(r)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the address, which names people
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -61,7 +62,11 @@ func (x *stream) run(ctx context.Context) {
 		next, err := x.connect(ctx)
 		if err != nil && ctx.Err() == nil {
 			x.failed(err)
-			x.door.options.Log.WarnContext(ctx, "no stream of decisions", "error", err)
+			level := slog.LevelWarn
+			if pause > firstPause { // the same again
+				level = slog.LevelDebug
+			}
+			x.door.options.Log.Log(ctx, level, "no stream of decisions", "error", err)
 			if current == nil {
 				x.want()
 				pause = x.sleep(ctx, pause)

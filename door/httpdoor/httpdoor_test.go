@@ -1,9 +1,11 @@
 package httpdoor_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -317,5 +319,61 @@ func TestTheTokenIsKept(t *testing.T) {
 	})
 	if _, err := (&httpdoor.ClientCredentials{URL: "http://example.org/token"}).Token(t.Context()); err == nil {
 		t.Error("a secret was sent over plain HTTP")
+	}
+}
+
+// TestOverHTTP2: many requests share one connection there, and one of them is cut without the others.
+func TestOverHTTP2(t *testing.T) {
+	d := newDecider(t)
+	d.saysOf("alice", true, "assignment", 0)
+	d.saysOf("bob", true, "assignment", 0)
+	server := httptest.NewServer(d)
+	door, err := httpdoor.New(httpdoor.Options{URL: server.URL, Token: token, Question: question, Watch: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := make(chan struct{})
+	page := httptest.NewUnstartedServer(door.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := io.WriteString(w, "tick\n"); err != nil {
+				return
+			}
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				return
+			}
+			select {
+			case <-more:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})))
+	page.EnableHTTP2 = true
+	page.StartTLS()
+	t.Cleanup(func() {
+		door.Close()
+		page.Close()
+		server.Close()
+	})
+	hold := func(who string) *bufio.Scanner {
+		r, err := page.Client().Get(page.URL + "/?who=" + who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Body.Close() })
+		lines := bufio.NewScanner(r.Body)
+		if r.ProtoMajor != 2 || r.StatusCode != http.StatusOK || !lines.Scan() {
+			t.Fatalf("%s: got %s by %s", who, r.Status, r.Proto)
+		}
+		return lines
+	}
+	alice, bob := hold("alice"), hold("bob")
+	d.saysOf("alice", false, "none", 0)
+	if alice.Scan() || alice.Err() == nil {
+		t.Errorf("alice: her answer ended with %v, want it broken off", alice.Err())
+	}
+	more <- struct{}{}
+	if !bob.Scan() {
+		t.Errorf("bob: his answer ended with %v, want it to go on", bob.Err())
 	}
 }

@@ -143,6 +143,9 @@ func (a *asking) rest(n *node, i, at int) (end int64, ok bool) {
 	if place >= 0 {
 		return a.restOn(n, place, &n.grants[i])
 	}
+	if place := n.eligibility(id, n.grants[i].right.role()); place >= 0 {
+		return a.restOn(n, place, &n.grants[i])
+	}
 	if at == own {
 		return a.restAbove(id, &n.grants[i])
 	}

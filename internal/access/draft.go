@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -92,36 +93,34 @@ func (d *draft) packGrants(n *node) {
 	}
 	n.grants = make([]grant, len(d.grants))
 	if size > 0 {
-		n.words = make([]uint32, 0, size)
+		n.extra = make([]byte, 0, size)
 	}
 	for i := range d.grants {
 		if size > 0 && len(d.grants) > markEvery && i%markEvery == 0 {
-			n.unusual().marks = append(n.rare.marks, uint32(len(n.words)))
+			n.unusual().marks = append(n.rare.marks, uint32(len(n.extra)))
 		}
 		g := &d.grants[i]
 		n.grants[i] = grant{right: d.rightOf(i, own), scope: g.scope, span: g.span, id: g.id}
 		n.roles |= roleBit(g.right.role())
-		n.addWords(g, n.grants[i].right, own)
+		n.addExtra(g, n.grants[i].right, own)
 	}
 }
 
-// addWords appends what a grant has besides.
-func (n *node) addWords(g *rough, r right, own eligibilities) {
+// addExtra appends what a grant has besides.
+func (n *node) addExtra(g *rough, r right, own eligibilities) {
 	if r&hasRequest != 0 {
-		w := g.request.words()
-		n.words = append(n.words, w[:]...)
+		n.extra = append(n.extra, g.request[:]...)
 	}
 	if r&restsOnOwn != 0 {
 		place, _ := own.find(g)
-		n.words = append(n.words, place)
+		n.extra = append(n.extra, byte(place))
 	}
 	if r&restsOn != 0 {
-		w := g.eligibility.words()
-		n.words = append(n.words, w[:]...)
+		n.extra = append(n.extra, g.eligibility[:]...)
 	}
 	if r&hasMore != 0 {
-		n.unusual().more = append(n.rare.more, g.more)
-		n.words = append(n.words, uint32(len(n.rare.more)-1))
+		n.extra = binary.BigEndian.AppendUint32(n.extra, uint32(len(n.unusual().more)))
+		n.rare.more = append(n.rare.more, g.more)
 	}
 }
 
@@ -164,40 +163,18 @@ func (d *draft) rightOf(i int, own eligibilities) right {
 	return r
 }
 
-// eligibilities finds those that a draft's own activations rest on.
-type eligibilities struct {
-	grants []rough
-	// places is set where there are too many to look at each.
-	places map[uid]uint32
-}
+// eligibilities finds those that a draft's own activations rest on, as far as their places can be told.
+type eligibilities []rough
 
-const few = 32
-
-func (d *draft) eligibilities() eligibilities {
-	e := eligibilities{grants: d.grants}
-	if len(d.grants) > few {
-		e.places = make(map[uid]uint32, len(d.grants))
-		for i := range d.grants {
-			if g := &d.grants[i]; g.right.eligibility() {
-				e.places[g.id] = uint32(i)
-			}
-		}
-	}
-	return e
-}
+func (d *draft) eligibilities() eligibilities { return d.grants[:min(len(d.grants), ownPlaces)] }
 
 // find returns the place of the eligibility that an activation rests on, if it is of the same role.
-func (e eligibilities) find(activation *rough) (place uint32, found bool) {
-	fits := func(g *rough) bool {
-		return g.right.eligibility() && g.right.role() == activation.right.role() && g.id == activation.eligibility
-	}
-	if e.places != nil {
-		place, found = e.places[activation.eligibility]
-		return place, found && fits(&e.grants[place])
-	}
-	for i := range e.grants {
-		if fits(&e.grants[i]) {
-			return uint32(i), true
+func (e eligibilities) find(activation *rough) (place int, found bool) {
+	want := eligibilityOf(activation.right.role())
+	place, _ = slices.BinarySearchFunc(e, want, func(g rough, r right) int { return cmp.Compare(g.right, r) })
+	for ; place < len(e) && e[place].right == want; place++ {
+		if e[place].id == activation.eligibility {
+			return place, true
 		}
 	}
 	return 0, false

@@ -187,6 +187,9 @@ func (f *filling) gather(d *draft, grants, edges []uint32) {
 	d.above = latest(d.above, func(m *membership) between { return between{m.to, m.schedule} })
 }
 
+// few are looked at one by one.
+const few = 32
+
 // latest leaves of those of the same key the last.
 func latest[T any, K comparable](list []T, key func(*T) K) []T {
 	kept := list[:0]

@@ -91,7 +91,7 @@ func (s *snapshot) holders(gives func(*node) bool, after pim.PrincipalID, limit 
 		}
 		h := Holder{Principal: s.principalID(i), Until: until}
 		if c := s.calling(i); c != nil {
-			h.Kind = c.kind
+			h.Kind = pim.PrincipalKind(c.kind)
 		}
 		all = append(all, h)
 	}

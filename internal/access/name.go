@@ -49,10 +49,11 @@ type callings struct {
 
 // calling is what one principal is called.
 type calling struct {
-	// text is its id, user principal name, client id and external id, one behind the other, all but the id folded.
+	// text is its id, user principal name, client id and external id, one behind the other, all but the id folded. Those that are
+	// longer than anybody looks for are left out.
 	text string
-	ends [3]uint32 // of the first three
-	kind pim.PrincipalKind
+	ends [3]uint16 // of the first three
+	kind uint8     // a pim.PrincipalKind
 }
 
 // The parts of a calling, in the order in which they go before one another.
@@ -65,7 +66,7 @@ const (
 )
 
 func (c *calling) part(i int) string {
-	from, to := uint32(0), uint32(len(c.text))
+	from, to := uint16(0), uint16(len(c.text))
 	if i > 0 {
 		from = c.ends[i-1]
 	}
@@ -77,17 +78,22 @@ func (c *calling) part(i int) string {
 
 func (c *calling) id() pim.PrincipalID { return pim.PrincipalID(c.part(objectID)) }
 
+// longestPart keeps a calling short enough for its ends. A letter may be longer when folded.
+const longestPart = 1 << 12
+
 func callingOf(n *Name) *calling {
 	var all []byte
-	c := &calling{kind: n.Kind}
+	c := &calling{kind: uint8(n.Kind)}
 	for i, part := range [...]string{string(n.ID), n.UserPrincipalName, n.ClientID, n.ExternalID} {
-		if i == objectID {
+		switch {
+		case len(part) > longestPart:
+		case i == objectID:
 			all = append(all, part...)
-		} else {
+		default:
 			all = fold(all, part)
 		}
 		if i < len(c.ends) {
-			c.ends[i] = uint32(len(all))
+			c.ends[i] = uint16(len(all))
 		}
 	}
 	c.text = string(all)
@@ -118,7 +124,7 @@ func (s *snapshot) find(name string) (pim.PrincipalID, pim.PrincipalKind, bool) 
 	if u, ok := uidOf(folded); ok {
 		if i, known := s.principals.find(s.hashUID(u), u); known {
 			if c := s.calling(i); c != nil {
-				return c.id(), c.kind, true
+				return c.id(), pim.PrincipalKind(c.kind), true
 			}
 		}
 	}
@@ -126,7 +132,7 @@ func (s *snapshot) find(name string) (pim.PrincipalID, pim.PrincipalKind, bool) 
 	if c == nil {
 		return "", 0, false
 	}
-	return c.id(), c.kind, true
+	return c.id(), pim.PrincipalKind(c.kind), true
 }
 
 // seek finds who is called so, alone or before others.
@@ -239,7 +245,7 @@ func (e *edit) say(hash uint64, number uint32) {
 
 // sayAnew makes slots anew, for those names alone that somebody has now.
 func (e *edit) sayAnew() {
-	e.sought = makeSlots(2 * e.entries)
+	e.sought = makeSlots(e.entries + 1)
 	e.entries = 1
 	for chunk, c := range e.called {
 		for i, calling := range c.of {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/binary"
 	"time"
 
 	"portcullis/internal/abac"
@@ -34,8 +35,8 @@ type chunk struct {
 // node is one principal, packed: see draft for what is in it.
 type node struct {
 	grants []grant // ordered by right and scope
-	// words are what some of the grants have besides, in their order.
-	words []uint32
+	// extra is what some of the grants have besides, in their order.
+	extra []byte
 	above []edge // memberships in groups
 	// roles has a bit for each role that there is a grant of, by the rest of its number: most questions end here.
 	roles uint64
@@ -55,11 +56,11 @@ type group struct {
 type rare struct {
 	more []more
 	ties []tie
-	// marks are the places in words of each grant whose number is a multiple of markEvery.
+	// marks are the places in extra of each grant whose place is a multiple of markEvery.
 	marks []uint32
 }
 
-// markEvery bounds how far the place of a grant's words is counted.
+// markEvery bounds how far the place of what a grant has besides is counted.
 const markEvery = 32
 
 // edge is a membership.
@@ -124,12 +125,12 @@ type grant struct {
 // right is the number of a role, whether it is held or may be activated, and, of a grant, what else there is.
 type right uint32
 
-// What a grant may have besides. The words of each follow one another in this order.
+// What a grant may have besides, in this order.
 const (
-	hasRequest right = 1 << iota // four words: the request's id
-	restsOnOwn                   // one word: the place of the eligibility among the node's grants
-	restsOn                      // four words: the eligibility's id
-	hasMore                      // one word: the place in more
+	hasRequest right = 1 << iota // the request's id
+	restsOnOwn                   // one byte: the place of the eligibility among the node's grants
+	restsOn                      // the eligibility's id
+	hasMore                      // four bytes: the place in more
 	rightBits  = 4
 )
 
@@ -143,20 +144,27 @@ func (r right) role() uint32      { return uint32(r >> (rightBits + 1)) }
 // plain leaves out what else there is.
 func (r right) plain() right { return r >> rightBits << rightBits }
 
-// size is how many words a grant has.
+const (
+	idSize    = len(uid{})
+	placeSize = 4
+	// ownPlaces are those that a byte can hold: an activation on an eligibility further behind tells its id.
+	ownPlaces = 1 << 8
+)
+
+// size is how many bytes a grant has besides.
 func (r right) size() int {
 	n := 0
 	if r&hasRequest != 0 {
-		n += 4
+		n += idSize
 	}
 	if r&restsOnOwn != 0 {
 		n++
 	}
 	if r&restsOn != 0 {
-		n += 4
+		n += idSize
 	}
 	if r&hasMore != 0 {
-		n++
+		n += placeSize
 	}
 	return n
 }
@@ -169,8 +177,8 @@ type more struct {
 	condition *abac.Condition
 }
 
-// wordsOf returns the words of a grant.
-func (n *node) wordsOf(i int) []uint32 {
+// extraOf returns what a grant has besides.
+func (n *node) extraOf(i int) []byte {
 	from, at := 0, 0
 	if n.rare != nil && n.rare.marks != nil {
 		from = i / markEvery * markEvery
@@ -179,39 +187,40 @@ func (n *node) wordsOf(i int) []uint32 {
 	for ; from < i; from++ {
 		at += n.grants[from].right.size()
 	}
-	return n.words[at : at+n.grants[i].right.size()]
+	return n.extra[at : at+n.grants[i].right.size()]
 }
 
 // request is the id of the request that made a grant.
-func (n *node) request(i int) uid {
-	if n.grants[i].right&hasRequest == 0 {
-		return uid{}
+func (n *node) request(i int) (id uid) {
+	if n.grants[i].right&hasRequest != 0 {
+		copy(id[:], n.extraOf(i))
 	}
-	return uidOfWords(n.wordsOf(i))
+	return id
 }
 
-// ground is the eligibility that an activation rests on: its place among the node's grants or, if it is none of them, its id.
+// ground is the eligibility that an activation rests on: its place among the node's grants, or -1, and its id.
 func (n *node) ground(i int) (place int, id uid) {
 	r := n.grants[i].right
 	if !r.activated() {
 		return -1, uid{}
 	}
-	w := n.wordsOf(i)
+	x := n.extraOf(i)
 	if r&hasRequest != 0 {
-		w = w[4:]
+		x = x[idSize:]
 	}
 	if r&restsOnOwn != 0 {
-		return int(w[0]), n.grants[w[0]].id
+		return int(x[0]), n.grants[x[0]].id
 	}
-	return -1, uidOfWords(w)
+	copy(id[:], x)
+	return -1, id
 }
 
 func (n *node) more(i int) more {
 	if n.grants[i].right&hasMore == 0 {
 		return more{}
 	}
-	w := n.wordsOf(i)
-	return n.rare.more[w[len(w)-1]]
+	x := n.extraOf(i)
+	return n.rare.more[binary.BigEndian.Uint32(x[len(x)-placeSize:])]
 }
 
 // holds says until when a grant holds by itself, if it holds.

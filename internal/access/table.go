@@ -43,13 +43,14 @@ func (t *table[K]) add(k K, hash func(K) uint64) uint32 {
 	return n - 1
 }
 
-// slots find numbers from one on by hashes, by open addressing. Each holds a number below half of its hash, so that few numbers are
-// looked at in vain; zero: free. There is always a free one. Their count is a power of two.
-type slots []atomic.Uint64
+// slots find numbers from one on by hashes, by open addressing. Their count is a power of two, and larger than any number. Each
+// holds a number and, in the bits above, a part of its hash, so that few numbers are looked at in vain; zero: free. There is always
+// a free one.
+type slots []atomic.Uint32
 
 func makeSlots(numbers int) slots {
 	n := 16
-	for 4*numbers >= 3*n {
+	for 4*numbers > 3*n {
 		n *= 2
 	}
 	return make(slots, n)
@@ -58,6 +59,7 @@ func makeSlots(numbers int) slots {
 // full says whether there is no room for so many numbers.
 func (s slots) full(numbers int) bool { return 4*numbers > 3*len(s) }
 
+// first is where to look first.
 func (s slots) first(hash uint64) uint64 { return hash }
 
 // next returns a number that has the hash, most likely, and where to look for another; zero: there is none.
@@ -65,24 +67,25 @@ func (s slots) next(hash, i uint64) (number uint32, after uint64) {
 	if len(s) == 0 {
 		return 0, 0
 	}
-	for mask := uint64(len(s) - 1); ; i++ {
-		v := s[i&mask].Load()
+	mask := uint32(len(s) - 1)
+	for want := uint32(hash>>32) &^ mask; ; i++ {
+		v := s[uint32(i)&mask].Load()
 		if v == 0 {
 			return 0, i
 		}
-		if v>>32 == hash>>32 {
-			return uint32(v), i + 1
+		if v&^mask == want {
+			return v & mask, i + 1
 		}
 	}
 }
 
 func (s slots) put(hash uint64, number uint32) {
-	mask := uint64(len(s) - 1)
-	i := hash & mask
+	mask := uint32(len(s) - 1)
+	i := uint32(hash) & mask
 	for s[i].Load() != 0 {
 		i = (i + 1) & mask
 	}
-	s[i].Store(hash>>32<<32 | uint64(number))
+	s[i].Store(uint32(hash>>32)&^mask | number)
 }
 
 // role is what a grant gives, wherever it holds.

@@ -94,18 +94,3 @@ func (n *names) text(u uid) string {
 
 // other says that the id is no UUID, or kept like these.
 func (u *uid) other() bool { return string(u[:12]) == otherText }
-
-// words are the four of an id.
-func (u *uid) words() (w [4]uint32) {
-	for i := range w {
-		w[i] = binary.BigEndian.Uint32(u[4*i:])
-	}
-	return w
-}
-
-func uidOfWords(w []uint32) (u uid) {
-	for i := range 4 {
-		binary.BigEndian.PutUint32(u[4*i:], w[i])
-	}
-	return u
-}

@@ -2,11 +2,12 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -120,8 +121,8 @@ func (f *Frame) mount(s Surface) (all []*mounted) {
 		if !contains(f.methods, route.Method) {
 			f.methods = append(f.methods, route.Method)
 		}
-		m := &mounted{f, s, route}
-		f.mux.Handle(route.Method+" "+route.Pattern, m)
+		m := &mounted{f, s, route, route.Method + " " + route.Pattern}
+		f.mux.Handle(m.pattern, m)
 		all = append(all, m)
 	}
 	slices.Sort(f.methods)
@@ -219,7 +220,7 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.surface = m.surface
 		defer f.guard(w, call, m.surface)
 		r2 := r.WithContext(ctx)
-		r2.RequestURI, r2.Pattern = "", m.route.Method+" "+m.route.Pattern
+		r2.RequestURI, r2.Pattern = "", m.pattern
 		call.Request = r2
 		call.retire(m.surface)
 		m.answer(w, call)
@@ -288,6 +289,7 @@ type mounted struct {
 	frame   *Frame
 	surface Surface
 	route   Route
+	pattern string // of the mux, with the method
 }
 
 func (m *mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -424,10 +426,11 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 		r.tell(h)
 	}
 	f.consistent(h, call)
-	h.Set("Request-Id", call.ID)
-	h.Set("Client-Request-Id", call.ClientID)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	one := headers(h)
+	one.set("Request-Id", call.ID)
+	one.set("Client-Request-Id", call.ClientID)
+	one.set("Cache-Control", "no-store")
+	one.set("X-Content-Type-Options", "nosniff")
 	if a.Status == 0 {
 		a.Status = http.StatusOK
 		if a.Body == nil && a.Stream == nil {
@@ -435,7 +438,7 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 		}
 	}
 	if a.Type != "" {
-		h.Set("Content-Type", a.Type)
+		one.set("Content-Type", a.Type)
 	}
 	if f.Answered != nil && call.surface != nil {
 		f.Answered(call, call.surface, a.Status)
@@ -445,12 +448,26 @@ func (f *Frame) write(w http.ResponseWriter, call *Request, a Answer) {
 		return
 	}
 	if a.Status != http.StatusNoContent {
-		h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+		one.set("Content-Length", strconv.Itoa(len(a.Body)))
 	}
 	w.WriteHeader(a.Status)
 	if _, err := w.Write(a.Body); err != nil && a.Status != http.StatusNoContent {
 		f.Log.DebugContext(call.Context(), "the caller went away", "request", call.ID, "error", err)
 	}
+}
+
+// oneByOne sets headers of one value each, whose names are spelt canonically, with room for all of them at once.
+type oneByOne struct {
+	header http.Header
+	values []string
+}
+
+func headers(h http.Header) oneByOne { return oneByOne{h, make([]string, 0, 6)} }
+
+func (o *oneByOne) set(name, value string) {
+	o.values = append(o.values, value)
+	n := len(o.values)
+	o.header[name] = o.values[n-1 : n : n]
 }
 
 // Retry is how long callers shall wait after a temporary failure, for Retry-After in seconds.
@@ -477,8 +494,16 @@ func printable(s string) string {
 // newID makes a random UUID (RFC 9562 §5.4).
 func newID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	// It names and protects nothing, so the quick generator of the runtime, which is seeded well, will do.
+	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	s := hex.EncodeToString(b[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+	var s [36]byte
+	hex.Encode(s[:8], b[:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
 }

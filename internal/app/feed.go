@@ -123,6 +123,7 @@ func (a *App) readOn(ctx context.Context, began time.Time) error {
 	if err != nil {
 		return err
 	}
+	a.announce(page.Place)
 	a.make(page.Changes)
 	if len(a.Doors) > 0 && !page.Now.IsZero() { // other nodes commit, too
 		a.alignment.again.note(page.Changes)
@@ -274,7 +275,9 @@ const (
 )
 
 // Token is what this node sees now, for Await at any node. Taken after a question, it covers the answer.
-func (a *App) Token() string { return tokenPrefix + strconv.FormatInt(a.feed.announced.Load(), tokenBase) }
+func (a *App) Token() string {
+	return tokenPrefix + strconv.FormatInt(a.feed.announced.Load(), tokenBase)
+}
 
 // Await returns nil once this node sees at least what a token names, at once where it does. ErrToken; ErrBehind: it does not come to
 // see it within the bound.

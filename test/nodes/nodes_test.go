@@ -160,11 +160,11 @@ func everyFault(t *testing.T, seed uint64) {
 		does func(*story)
 	}{
 		{"the node that writes is killed", func(s *story) { s.killed(s.Nodes[0]) }},
-		{"another is killed", func(s *story) { s.killed(s.Nodes[1]) }},
-		{"one stands still", func(s *story) { s.standsStill(s.Nodes[1]) }},
-		{"one is cut from the database", func(s *story) { s.cutOff(s.Nodes[2], s.Links[2], (*cable.Cable).Cut) }},
+		{"another is killed", func(s *story) { s.killed(s.Nodes[1+dice.IntN(2)]) }},
+		{"one stands still", func(s *story) { s.standsStill(s.Nodes[dice.IntN(3)]) }},
+		{"one is cut from the database", func(s *story) { s.cutOff(dice.IntN(3), (*cable.Cable).Cut) }},
 		{"one hears nothing from the database", func(s *story) {
-			s.cutOff(s.Nodes[1], s.Links[1], func(c *cable.Cable) { c.Stall(cable.Down) })
+			s.cutOff(dice.IntN(3), func(c *cable.Cable) { c.Stall(cable.Down) })
 		}},
 		{"the database fails over", (*story).failsOver},
 	}
@@ -198,7 +198,8 @@ func (s *story) standsStill(n *nodes.Node) {
 	s.does(n.Resume())
 }
 
-func (s *story) cutOff(n *nodes.Node, l nodes.Link, how func(*cable.Cable)) {
+func (s *story) cutOff(node int, how func(*cable.Cable)) {
+	n, l := s.Nodes[node], s.Links[node]
 	for _, c := range l.All() {
 		how(c)
 	}

@@ -32,15 +32,9 @@ func (a *asking) appendDecision(b []byte, d *decision) []byte {
 func appendChain(b []byte, d *decision) []byte {
 	b = append(b, `,"chain":[`...)
 	from := len(b)
-	if id := d.by.Eligibility(); id != "" {
-		b = appendLink(b, from, "eligibility", string(id))
-	}
-	if id := d.by.Request(); id != "" {
-		b = appendLink(b, from, "request", string(id))
-	}
-	if id := d.by.Schedule(); id != "" {
-		b = appendLink(b, from, d.reason, string(id)) // an assignment or an activation
-	}
+	b = appendGround(b, from, "eligibility", d.by.AppendEligibility)
+	b = appendGround(b, from, "request", d.by.AppendRequest)
+	b = appendGround(b, from, d.reason, d.by.AppendSchedule) // an assignment or an activation
 	for _, g := range d.via {
 		b = appendLink(b, from, "membership", string(g))
 	}
@@ -48,6 +42,20 @@ func appendChain(b []byte, d *decision) []byte {
 		b = appendLink(b, from, "scope", string(d.scope))
 	}
 	return append(b, ']')
+}
+
+// appendGround appends a link whose id, a UUID, is put into words here; none, where it has none.
+func appendGround(b []byte, from int, kind string, id func([]byte) []byte) []byte {
+	before := len(b)
+	if before > from {
+		b = append(b, ',')
+	}
+	b = append(append(append(b, `{"kind":"`...), kind...), `","id":"`...)
+	at := len(b)
+	if b = id(b); len(b) == at {
+		return b[:before]
+	}
+	return append(b, '"', '}')
 }
 
 func appendLink(b []byte, from int, kind, id string) []byte {

@@ -143,8 +143,8 @@ func builtIn(names map[string]pim.RoleID, name string) (pim.RoleID, bool) {
 }
 
 func roleID(name string) (pim.RoleID, bool) {
-	lower := strings.ToLower(name)
-	return pim.RoleID(lower), pim.IsUUID(lower)
+	id, ok := uuid(name)
+	return pim.RoleID(id), ok
 }
 
 // ofGroup are the roles that a group gives.

@@ -71,14 +71,28 @@ func directoryScope(text string) (pim.Scope, bool) {
 		}
 		return pim.AdministrativeUnit(id), true
 	}
-	lower := strings.ToLower(text)
-	id, ok := strings.CutPrefix(lower, "/")
-	return pim.Scope(lower), ok && pim.IsUUID(id)
+	if id, ok := strings.CutPrefix(text, "/"); ok && len(id) == lengthOfID {
+		lower := strings.ToLower(text)
+		return pim.Scope(lower), pim.IsUUID(lower[1:])
+	}
+	return "", false
 }
 
+// lengthOfID is that of a UUID.
+const lengthOfID = 36
+
 func groupScope(text string) (pim.Scope, bool) {
+	id, ok := uuid(text)
+	return pim.Scope(id), ok
+}
+
+// uuid is an id in lower case, if it is one.
+func uuid(text string) (string, bool) {
+	if len(text) != lengthOfID {
+		return "", false
+	}
 	lower := strings.ToLower(text)
-	return pim.Scope(lower), pim.IsUUID(lower)
+	return lower, pim.IsUUID(lower)
 }
 
 // paths remembers what the paths of resources mean that were asked for last: doors ask for the same ones again and again, and to

@@ -75,6 +75,7 @@ func openPostgres(ctx context.Context, o Options, log *slog.Logger) (engine, err
 		// Of several hosts in the URL one that does not answer must not keep from the next.
 		config.ConnConfig.ConnectTimeout = connectWithin
 	}
+	primaryOnly(&config.ConnConfig.Config)
 	e := &postgresEngine{queue: newQueue(), statements: commitStatements(), texts: map[statementText]string{}, log: log, growth: newGrowth(), herald: newHerald()}
 	for i := range e.statements {
 		for _, one := range []bool{false, true} {
