@@ -243,5 +243,5 @@ func readDecision(data []byte) (id string, decision Decision, err error) {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return "", Decision{}, fmt.Errorf("the event is no decision: %w", err)
 	}
-	return in.Subject, in.explanation.decision(in.Decision), nil
+	return in.Subject, in.decision(in.Decision), nil
 }

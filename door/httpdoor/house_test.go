@@ -360,7 +360,7 @@ type held struct {
 // hold opens a held request and follows it.
 func (h *house) hold(path string) *held {
 	h.t.Helper()
-	r, err := h.page.Get("http://page" + path)
+	r, err := h.page.Get("http://page" + path) //nolint:bodyclose // by whoever follows it
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -104,13 +104,15 @@ func TestWhoIsNobody(t *testing.T) {
 					return question(r)
 				case "empty":
 					return httpdoor.Question{}, nil
+				case "no-text":
+					return httpdoor.Question{Subject: httpdoor.Subject{ID: "\xff"}, Action: "x", Resource: "/"}, nil
 				case "long":
 					return httpdoor.Question{Subject: httpdoor.Subject{ID: strings.Repeat("x", 1000)}, Action: "x", Resource: "/"}, nil
 				}
 				return httpdoor.Question{}, broken
 			}
 		})
-		for path, want := range map[string]int{"/": 401, "/?who=empty": 503, "/?who=long": 503, "/?who=x": 503} {
+		for path, want := range map[string]int{"/": 401, "/?who=empty": 503, "/?who=long": 503, "/?who=no-text": 503, "/?who=x": 503} {
 			if got, body := h.get(path); got != want || strings.Contains(body, "down") {
 				t.Errorf("%s: got %d %s, want %d without the reason", path, got, body, want)
 			}
@@ -123,7 +125,7 @@ func TestWhoIsNobody(t *testing.T) {
 
 // What goes over the wire, to the letter.
 func TestTheQuestion(t *testing.T) {
-	ask := func(r *http.Request) (httpdoor.Question, error) {
+	ask := func(*http.Request) (httpdoor.Question, error) {
 		return httpdoor.Question{
 			Subject: httpdoor.Subject{Type: "user", ID: "amira@example.org"}, Action: "Microsoft.Sql/servers/read", DataAction: true,
 			ResourceType: "azure", Resource: "/subscriptions/1&subject=root",

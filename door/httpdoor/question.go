@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 )
 
 // Question is what a door asks: may the subject do the action to the resource now? Its fields are those of the OpenID Authorization
@@ -23,14 +24,17 @@ type Question struct {
 type Subject struct {
 	// Type is "user", "group", "servicePrincipal" or "application", which has to fit, or "identity", which fits any.
 	Type string
-	// ID is an object id, a user principal name, a client id or an external id.
+	// ID is an object id, a user principal name, a client id or an external id, of 512 bytes at most.
 	ID string
 }
 
 // check refuses what is no question, which is a mistake of who asks, or somebody's who chose a strange name.
 func (q Question) check() error {
-	if q.Subject.ID == "" || q.Action == "" || q.Resource == "" || len(q.Subject.ID) > longestName {
-		return errors.New("httpdoor: the question lacks a subject, an action or a resource, or its subject is too long")
+	if q.Subject.ID == "" || q.Action == "" || q.Resource == "" {
+		return errors.New("httpdoor: the question lacks a subject, an action or a resource")
+	}
+	if len(q.Subject.ID) > longestName || !utf8.ValidString(q.Subject.ID) {
+		return errors.New("httpdoor: the subject is too long, or no text") // many share a stream, which one must not spoil
 	}
 	return nil
 }

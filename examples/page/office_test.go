@@ -178,7 +178,7 @@ type held struct {
 // holds opens an answer that goes on, and follows it.
 func (o *office) holds(r *http.Request) *held {
 	o.Helper()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := http.DefaultClient.Do(r) //nolint:bodyclose // by whoever follows it
 	if err != nil {
 		o.Fatal(err)
 	}

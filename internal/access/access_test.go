@@ -129,8 +129,8 @@ func TestP2P3Check(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ix := access.New()
-			ix.Apply(c.schedules)
-			ix.Link(c.edges)
+			ix.Publish(access.Change{Schedules: c.schedules})
+			ix.Publish(access.Change{Links: c.edges})
 			if d := gocmp.Diff(c.want, replyOf(ix.Check(hour(c.at), ask("a")))); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
@@ -141,7 +141,7 @@ func TestP2P3Check(t *testing.T) {
 // The last instant of a grant is one microsecond before its end.
 func TestP3TheEndIsExact(t *testing.T) {
 	ix := access.New()
-	ix.Apply([]pim.Schedule{grantOf("s", "a", 0, 3)})
+	ix.Publish(access.Change{Schedules: []pim.Schedule{grantOf("s", "a", 0, 3)}})
 	for _, c := range []struct {
 		at   time.Time
 		want bool
@@ -179,7 +179,7 @@ func TestScopes(t *testing.T) {
 		ix := access.New()
 		s := grantOf("s", "a", 0, 0)
 		s.Key.Provider, s.Key.Scope = c.provider, c.granted
-		ix.Apply([]pim.Schedule{s})
+		ix.Publish(access.Change{Schedules: []pim.Schedule{s}})
 		q := ask("a")
 		q.Provider, q.Scope = c.provider, c.asked
 		if got := ix.Check(hour(1), q).Held; got != c.want {
@@ -191,8 +191,8 @@ func TestScopes(t *testing.T) {
 // P10: nothing of one tenant is seen in another.
 func TestP10TenantsAreApart(t *testing.T) {
 	ix := access.New()
-	ix.Apply([]pim.Schedule{grantOf("s", "g", 0, 0)})
-	ix.Link([]access.Edge{{Tenant: "t2", Membership: member("a", "g", 0).Membership}})
+	ix.Publish(access.Change{Schedules: []pim.Schedule{grantOf("s", "g", 0, 0)}})
+	ix.Publish(access.Change{Links: []access.Edge{{Tenant: "t2", Membership: member("a", "g", 0).Membership}}})
 	q := ask("a")
 	for _, q.Tenant = range []pim.TenantID{"t1", "t2", "t3", ""} {
 		if got := ix.Check(hour(1), q); got.Held || len(ix.Held(hour(1), q.Tenant, "a")) > 0 {
@@ -206,7 +206,7 @@ func TestP10TenantsAreApart(t *testing.T) {
 
 func TestFillThatFailsChangesNothing(t *testing.T) {
 	ix := access.New()
-	ix.Apply([]pim.Schedule{grantOf("s", "a", 0, 0)})
+	ix.Publish(access.Change{Schedules: []pim.Schedule{grantOf("s", "a", 0, 0)}})
 	failed := errors.New("the database went away")
 	err := ix.Fill(func(l *access.Loader) error {
 		if err := l.Schedule(grantOf("n", "b", 0, 0)); err != nil {
@@ -226,8 +226,8 @@ func TestFillThatFailsChangesNothing(t *testing.T) {
 // one change is never seen missing. Readers do not stand in the way of one another or of the writer.
 func TestReadersSeeWholeChanges(t *testing.T) {
 	ix := access.New()
-	ix.Apply([]pim.Schedule{grantOf("s0", "a", 0, 0), grantOf("g", "g", 0, 0)})
-	ix.Link([]access.Edge{member("b", "g", 0)})
+	ix.Publish(access.Change{Schedules: []pim.Schedule{grantOf("s0", "a", 0, 0), grantOf("g", "g", 0, 0)}})
+	ix.Publish(access.Change{Links: []access.Edge{member("b", "g", 0)}})
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 4 {
@@ -252,11 +252,11 @@ func TestReadersSeeWholeChanges(t *testing.T) {
 	}
 	for i := range 2000 {
 		before, after := pim.ScheduleID(fmt.Sprint("s", i)), pim.ScheduleID(fmt.Sprint("s", i+1))
-		ix.Apply([]pim.Schedule{ended(grantOf(before, "a", 0, 0)), grantOf(after, "a", 0, 0)})
+		ix.Publish(access.Change{Schedules: []pim.Schedule{ended(grantOf(before, "a", 0, 0)), grantOf(after, "a", 0, 0)}})
 		// New principals make tables grow under the readers.
-		ix.Link([]access.Edge{member(pim.PrincipalID(fmt.Sprint("m", i)), "g", 0)})
+		ix.Publish(access.Change{Links: []access.Edge{member(pim.PrincipalID(fmt.Sprint("m", i)), "g", 0)}})
 		if i%3 == 0 {
-			ix.Unlink([]access.Edge{member(pim.PrincipalID(fmt.Sprint("m", i/2)), "g", 0)})
+			ix.Publish(access.Change{Unlinks: []access.Edge{member(pim.PrincipalID(fmt.Sprint("m", i/2)), "g", 0)}})
 		}
 		if i%500 == 0 {
 			ix.Sweep(hour(1))

@@ -103,22 +103,3 @@ func (e *edit) resources(c ResourceChange) {
 		e.deny(d)
 	}
 }
-
-// Apply makes schedules known as they are after a commit: new ones, changed ones, and ended ones, which hold no more.
-func (ix *Index) Apply(schedules []pim.Schedule) { ix.Publish(Change{Schedules: schedules}) }
-
-// Link makes memberships known. One between the same two by the same schedule takes the place of the former.
-func (ix *Index) Link(edges []Edge) { ix.Publish(Change{Links: edges}) }
-
-// Unlink takes memberships away, each by its two and its schedule, whatever its time.
-func (ix *Index) Unlink(edges []Edge) { ix.Publish(Change{Unlinks: edges}) }
-
-// Commit makes known what one commit changes.
-func (ix *Index) Commit(schedules []pim.Schedule, links, unlinks []Edge) {
-	ix.Publish(Change{Schedules: schedules, Links: links, Unlinks: unlinks})
-}
-
-// ChangeResources makes a change of resources known.
-func (ix *Index) ChangeResources(c ResourceChange) {
-	ix.Publish(Change{Resources: []ResourceChange{c}})
-}

@@ -226,11 +226,11 @@ func (a *asking) answer(f found) Answer {
 func (a *asking) way(at int) []pim.PrincipalID {
 	reached := a.above().reached
 	if r := &reached[at]; r.from == own {
-		return r.node.group.name
+		return r.node.group().name
 	}
 	var way []pim.PrincipalID
 	for ; at != own; at = int(reached[at].from) {
-		way = append(way, reached[at].node.group.name[0])
+		way = append(way, reached[at].node.group().name[0])
 	}
 	slices.Reverse(way)
 	return way

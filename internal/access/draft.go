@@ -46,7 +46,7 @@ func (d *draft) leave(group uint32, by uid) {
 
 // unpack returns a draft of what is known of a principal.
 func (n *node) unpack() *draft {
-	d := &draft{grants: make([]rough, len(n.grants), len(n.grants)+1), above: make([]membership, len(n.above), len(n.above)+1), group: n.group}
+	d := &draft{grants: make([]rough, len(n.grants), len(n.grants)+1), above: make([]membership, len(n.above), len(n.above)+1), group: n.group()}
 	for i := range n.grants {
 		g := &n.grants[i]
 		_, eligibility := n.ground(i)
@@ -67,7 +67,10 @@ func (d *draft) pack() *node {
 	if len(d.grants) == 0 && len(d.above) == 0 && d.group == nil {
 		return nil
 	}
-	n := &node{group: d.group}
+	n := &node{}
+	if d.group != nil {
+		n.unusual().group = d.group
+	}
 	d.packGrants(n)
 	if len(d.above) > 0 {
 		n.above = make([]edge, len(d.above))
@@ -87,41 +90,43 @@ func (d *draft) packGrants(n *node) {
 		return cmp.Or(cmp.Compare(a.right, b.right), cmp.Compare(a.scope, b.scope), cmp.Compare(a.start, b.start))
 	})
 	own := d.eligibilities()
-	size := 0
-	for i := range d.grants {
-		size += d.rightOf(i, own).size()
-	}
 	n.grants = make([]grant, len(d.grants))
-	if size > 0 {
-		n.extra = make([]byte, 0, size)
-	}
+	var room [256]byte
+	extra := room[:0]
 	for i := range d.grants {
-		if size > 0 && len(d.grants) > markEvery && i%markEvery == 0 {
-			n.unusual().marks = append(n.rare.marks, uint32(len(n.extra)))
-		}
 		g := &d.grants[i]
-		n.grants[i] = grant{right: d.rightOf(i, own), scope: g.scope, span: g.span, id: g.id}
+		if len(d.grants) > markEvery && i%markEvery == 0 {
+			n.unusual().marks = append(n.rare.marks, uint32(len(extra)))
+		}
+		n.grants[i] = grant{right: g.right, scope: g.scope, span: g.span, id: g.id}
 		n.roles |= roleBit(g.right.role())
-		n.addExtra(g, n.grants[i].right, own)
+		extra = n.addExtra(extra, i, g, own)
 	}
+	n.extra = string(extra)
 }
 
-// addExtra appends what a grant has besides.
-func (n *node) addExtra(g *rough, r right, own eligibilities) {
-	if r&hasRequest != 0 {
-		n.extra = append(n.extra, g.request[:]...)
+// addExtra appends what a grant has besides, and notes it in the grant's right.
+func (n *node) addExtra(to []byte, i int, g *rough, own eligibilities) []byte {
+	r := &n.grants[i].right
+	if g.request != (uid{}) {
+		*r |= hasRequest
+		to = append(to, g.request[:]...)
 	}
-	if r&restsOnOwn != 0 {
-		place, _ := own.find(g)
-		n.extra = append(n.extra, byte(place))
+	if g.activated {
+		if place, found := own.find(g); found {
+			*r |= restsOnOwn
+			to = append(to, byte(place))
+		} else {
+			*r |= restsOn
+			to = append(to, g.eligibility[:]...)
+		}
 	}
-	if r&restsOn != 0 {
-		n.extra = append(n.extra, g.eligibility[:]...)
-	}
-	if r&hasMore != 0 {
-		n.extra = binary.BigEndian.AppendUint32(n.extra, uint32(len(n.unusual().more)))
+	if g.more != (more{}) {
+		*r |= hasMore
+		to = binary.BigEndian.AppendUint32(to, uint32(len(n.unusual().more)))
 		n.rare.more = append(n.rare.more, g.more)
 	}
+	return to
 }
 
 func (n *node) addTie(t tie) uint32 {
@@ -141,26 +146,6 @@ func (n *node) unusual() *rare {
 		n.rare = &rare{}
 	}
 	return n.rare
-}
-
-// rightOf is the right of a grant with what it has besides.
-func (d *draft) rightOf(i int, own eligibilities) right {
-	g := &d.grants[i]
-	r := g.right
-	if g.request != (uid{}) {
-		r |= hasRequest
-	}
-	if g.activated {
-		if _, found := own.find(g); found {
-			r |= restsOnOwn
-		} else {
-			r |= restsOn
-		}
-	}
-	if g.more != (more{}) {
-		r |= hasMore
-	}
-	return r
 }
 
 // eligibilities finds those that a draft's own activations rest on, as far as their places can be told.

@@ -238,12 +238,12 @@ func (e *edit) assemble() {
 			if *at == nil {
 				*at = &node{}
 			}
-			(*at).group = &group{name: []pim.PrincipalID{e.principalID(uint32(i))}, below: make([]uint32, 0, size)}
+			(*at).unusual().group = &group{name: []pim.PrincipalID{e.principalID(uint32(i))}, below: make([]uint32, 0, size)}
 		}
 	}
 	e.eachNode(func(member uint32, n *node) {
 		for i := range n.above {
-			g := e.node(n.above[i].to).group
+			g := e.node(n.above[i].to).group()
 			g.below = append(g.below, member)
 		}
 	})

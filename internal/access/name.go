@@ -184,6 +184,9 @@ func (h *handles) calling(i uint32) *calling {
 
 // name puts a name in the place of what the principal was called.
 func (e *edit) name(n *Name) {
+	if len(n.ID) > longestPart {
+		return
+	}
 	i := e.principal(e.uid(string(n.ID)))
 	c := callingOf(n)
 	if was := e.calling(i); was != nil && *was == *c {

@@ -36,12 +36,19 @@ type chunk struct {
 type node struct {
 	grants []grant // ordered by right and scope
 	// extra is what some of the grants have besides, in their order.
-	extra []byte
+	extra string
 	above []edge // memberships in groups
 	// roles has a bit for each role that there is a grant of, by the rest of its number: most questions end here.
 	roles uint64
-	group *group // nil: has no members
-	rare  *rare  // nil for most
+	rare  *rare // nil for most
+}
+
+// group is what a principal has that has members; nil: it has none.
+func (n *node) group() *group {
+	if n.rare == nil {
+		return nil
+	}
+	return n.rare.group
 }
 
 // group is what a principal with members has.
@@ -54,6 +61,7 @@ type group struct {
 
 // rare is what few nodes have.
 type rare struct {
+	*group
 	more []more
 	ties []tie
 	// marks are the places in extra of each grant whose place is a multiple of markEvery.
@@ -178,7 +186,7 @@ type more struct {
 }
 
 // extraOf returns what a grant has besides.
-func (n *node) extraOf(i int) []byte {
+func (n *node) extraOf(i int) string {
 	from, at := 0, 0
 	if n.rare != nil && n.rare.marks != nil {
 		from = i / markEvery * markEvery
@@ -220,7 +228,9 @@ func (n *node) more(i int) more {
 		return more{}
 	}
 	x := n.extraOf(i)
-	return n.rare.more[binary.BigEndian.Uint32(x[len(x)-placeSize:])]
+	var place [placeSize]byte
+	copy(place[:], x[len(x)-placeSize:])
+	return n.rare.more[binary.BigEndian.Uint32(place[:])]
 }
 
 // holds says until when a grant holds by itself, if it holds.

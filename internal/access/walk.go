@@ -170,7 +170,7 @@ func (s *snapshot) groupsAbove(now time.Time, p pim.PrincipalID) []pim.Principal
 	defer a.done()
 	var ids []pim.PrincipalID
 	for i := range a.above().reached {
-		ids = append(ids, a.groups.reached[i].node.group.name[0])
+		ids = append(ids, a.groups.reached[i].node.group().name[0])
 	}
 	return sortedIDs(ids)
 }
@@ -206,7 +206,7 @@ func (s *snapshot) isIn(group, member uint32, now time.Time, t int64) bool {
 func (s *snapshot) spread(from []uint32, pass func(group, member uint32) bool, visit func(uint32)) {
 	seen := map[uint32]bool{}
 	for queue := from; len(queue) > 0; queue = queue[1:] {
-		g := s.node(queue[0]).group
+		g := s.node(queue[0]).group()
 		if g == nil {
 			continue
 		}

@@ -41,5 +41,8 @@ func (f *Frame) consistent(h http.Header, call *Request) {
 	if f.Consistency == nil || call.Tenant == "" || call.Method == http.MethodGet || call.Method == http.MethodHead {
 		return
 	}
+	if call.route != nil && call.route.route.Check { // a question writes nothing, whatever its method
+		return
+	}
 	h.Set(ConsistencyHeader, f.Consistency.Token())
 }

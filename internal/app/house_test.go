@@ -134,9 +134,9 @@ func (h *house) settle(tenant int) {
 		h.Fatal(err)
 	}
 	// What a start would load; loading all tenants anew for each would take the longer the more there are.
-	h.Index.Apply(c.Schedules)
+	h.Index.Publish(access.Change{Schedules: c.Schedules})
 	for _, l := range c.Links {
-		h.Index.Link([]access.Edge{{Tenant: l.Tenant, Membership: l.Membership()}})
+		h.Index.Publish(access.Change{Links: []access.Edge{{Tenant: l.Tenant, Membership: l.Membership()}}})
 	}
 }
 

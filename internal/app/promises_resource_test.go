@@ -29,12 +29,12 @@ func (h *house) grow(tenant int) {
 	root := pim.Schedule{ID: pim.ScheduleID(id(tenant, 915)), Kind: pim.Assignment, Type: pim.Assigned, Open: true,
 		Key: resourceKey(tenant, 1, owner, pim.Everywhere), Window: schedule.Window{Start: h.Time()}, Created: h.Time()}
 	h.plant(tenant, root)
-	h.Index.Apply([]pim.Schedule{root})
+	h.Index.Publish(access.Change{Schedules: []pim.Schedule{root}})
 	nodes, err := h.Store.Resources(context.Background(), store.Query{Tenant: tenantID(tenant), Limit: 1000})
 	if err != nil {
 		h.Fatal(err)
 	}
-	h.Index.ChangeResources(access.ResourceChange{Tenant: tenantID(tenant), Containers: nodes.Rows})
+	h.Index.Publish(access.Change{Resources: []access.ResourceChange{{Tenant: tenantID(tenant), Containers: nodes.Rows}}})
 }
 
 func (l *life) place() pim.Scope {

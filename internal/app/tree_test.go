@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"portcullis/internal/access"
 	"portcullis/internal/pim"
 	"portcullis/internal/policy"
 	"portcullis/internal/resource"
@@ -482,7 +483,7 @@ func TestTheTreeStaysATree(t *testing.T) {
 				if err := s.Commit(t.Context(), store.Commit{Outcome: pim.Outcome{Schedules: []pim.Schedule{grant}}}); err != nil {
 					t.Fatal(err)
 				}
-				h.Index.Apply([]pim.Schedule{grant})
+				h.Index.Publish(access.Change{Schedules: []pim.Schedule{grant}})
 				for range rapid.IntRange(1, 12).Draw(rt, "rounds") {
 					var wait sync.WaitGroup
 					for range rapid.IntRange(1, 3).Draw(rt, "at once") {

@@ -91,7 +91,7 @@ func (s *Server) openMetrics(ctx context.Context) error {
 	}
 	s.metrics = telemetry.NewMetrics(labels, telemetry.Readings{
 		Feed: s.feedState, Grants: s.App.Index.Loaded,
-		Stuck: s.stuck, Overdue: s.overdue,
+		Stuck: s.stuck, Overdue: s.overdue, Leads: func() bool { return s.worker != nil && s.worker.Leads() },
 		Foreign: func() int64 { return s.workerStats().Foreign }, Missing: func() int64 { return s.workerStats().Missing },
 	})
 	return nil
@@ -107,8 +107,8 @@ func (s *Server) feedState() (fresh bool, behind time.Duration) {
 func (s *Server) checked(reason string) { s.metrics.Check(reason) }
 
 func (s *Server) workerStats() worker.Stats {
-	if s.worker == nil || !s.worker.Leads() {
-		return worker.Stats{} // the node that compares tells of it
+	if s.worker == nil {
+		return worker.Stats{}
 	}
 	return s.worker.Stats()
 }

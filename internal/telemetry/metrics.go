@@ -52,6 +52,8 @@ type Labels struct {
 type Readings struct {
 	// Feed says whether this node knows what was committed within its bound, and how long ago it certainly knew everything.
 	Feed func() (fresh bool, lag time.Duration)
+	// Leads says whether this node does what one does for all: the clock's asks, and comparing targets.
+	Leads func() bool
 	// Grants is how many grants the access index holds.
 	Grants func() int
 	// Stuck is how many effects of all tenants are stuck, and Overdue for how long that has been due of the clock's asks which has been
@@ -173,6 +175,9 @@ func (m *Metrics) read(r Readings) {
 	value := func(name, help string, f func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(gauge(name, help), f))
 	}
+	if r.Leads != nil {
+		value("leads", "1 on the node that makes the clock's asks and compares targets for all.", func() float64 { return oneIf(r.Leads()) })
+	}
 	if r.Grants != nil {
 		value("index_grants", "Grants that the access index of this node holds.", func() float64 { return float64(r.Grants()) })
 	}
@@ -183,6 +188,13 @@ func (m *Metrics) read(r Readings) {
 		value("missing_privileges", "Privileges that were granted and targets do not hold, at the last comparison.", func() float64 { return float64(r.Missing()) })
 	}
 	m.registry.MustRegister(asked(r))
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Request counts a call that was answered.
@@ -305,11 +317,7 @@ func (a asked) Collect(to chan<- prometheus.Metric) {
 	}
 	if a.Feed != nil {
 		fresh, lag := a.Feed()
-		one := 0.0
-		if fresh {
-			one = 1
-		}
-		tell(freshDesc, one, nil)
+		tell(freshDesc, oneIf(fresh), nil)
 		tell(lagDesc, lag.Seconds(), nil)
 	}
 	if a.Stuck != nil {

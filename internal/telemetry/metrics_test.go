@@ -86,7 +86,7 @@ func TestWhatIsCounted(t *testing.T) {
 func TestWhatIsRead(t *testing.T) {
 	lag, stuck, down := 2*time.Second, 3, error(nil)
 	m := telemetry.NewMetrics(labels(), telemetry.Readings{
-		Feed: func() (bool, time.Duration) { return lag < 5*time.Second, lag }, Grants: func() int { return 17 },
+		Feed: func() (bool, time.Duration) { return lag < 5*time.Second, lag }, Grants: func() int { return 17 }, Leads: func() bool { return true },
 		Foreign: func() int64 { return 1 }, Missing: func() int64 { return 2 },
 		Stuck: func(ctx context.Context) (int, error) {
 			if _, bounded := ctx.Deadline(); !bounded {
@@ -104,7 +104,7 @@ func TestWhatIsRead(t *testing.T) {
 		want map[string]string
 	}{
 		{2 * time.Second, nil, map[string]string{
-			"portcullis_feed_lag_seconds": "2", "portcullis_fresh": "1", "portcullis_index_grants": "17", "portcullis_foreign_privileges": "1",
+			"portcullis_feed_lag_seconds": "2", "portcullis_leads": "1", "portcullis_fresh": "1", "portcullis_index_grants": "17", "portcullis_foreign_privileges": "1",
 			"portcullis_missing_privileges": "2", "portcullis_effects_stuck": "3", "portcullis_deadline_overdue_seconds": "60",
 		}},
 		// A store that is away takes none of the others with it.

@@ -325,7 +325,7 @@ func TestP3TheEndNeedsNoWorker(t *testing.T) {
 		e := h.effect("amira")
 		s := pim.Schedule{ID: e.Schedule, Key: e.Key, Kind: pim.Assignment, Type: pim.Assigned,
 			Window: schedule.Window{Start: time.Now(), End: e.Until}}
-		ix.Apply([]pim.Schedule{s})
+		ix.Publish(access.Change{Schedules: []pim.Schedule{s}})
 		q := access.Question{Tenant: "t", Principal: "amira", Provider: pim.Directory, Role: "r", Scope: "/"}
 		h.store.plan(scheduleDue(e.Schedule, e.Until))
 		_, stop := h.worker("a", nil)

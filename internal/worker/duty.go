@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,7 +31,6 @@ const (
 // did it, for all asks are decided by what is committed; it would only be done in vain.
 type duty struct {
 	*Worker
-	held     atomic.Bool
 	failures int
 }
 

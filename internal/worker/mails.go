@@ -169,7 +169,7 @@ func (m *Mails) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 }
 
 // plan commits the digest of the day when its time has come, and says when it wants to do so next. Other processes do the
-// same, and the first one wins.
+// same, and the first one wins: it is one notice a tenant, under the name of the day, so that no lease is needed.
 func (m *Mails) plan(ctx context.Context, now time.Time) (next time.Time, err error) {
 	if !m.Daily {
 		return time.Time{}, nil

@@ -56,7 +56,7 @@ func (b *bench) propagation(ctx context.Context, base *base) (err error) {
 
 func (r *relay) rounds(ctx context.Context) error {
 	r.note("6a, 6b: two nodes in processes of their own. An activation goes to the first over HTTPS, and the second is asked for it over HTTPS all the time, a"+
-		" quarter of a millisecond after each answer. It counts from the instant at which PostgreSQL committed (pg_xact_commit_timestamp, which is before"+
+		" quarter of a millisecond after each answer (6b: eight at once, 2 ms). It counts from the instant at which PostgreSQL committed (pg_xact_commit_timestamp, which is before"+
 		" the commit is flushed) to that at which a yes has arrived. The load is other people's activations at the first node over HTTPS, %d a second"+
 		" wanted. In 6b whatever connection listens is ended by the server, every 10 ms.", commitRate)
 	if r.wanted("6a") {
@@ -64,7 +64,7 @@ func (r *relay) rounds(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p99, raw, err := r.loaded(ctx, nil)
+		p99, raw, err := r.loaded(ctx, 1, oftenAsked, nil)
 		if err != nil {
 			return err
 		}
@@ -74,13 +74,16 @@ func (r *relay) rounds(ctx context.Context) error {
 		return nil
 	}
 	var cut atomic.Int64
-	p99, raw, err := r.loaded(ctx, func(ctx context.Context) error { return r.deafen(ctx, &cut) })
+	p99, raw, err := r.loaded(ctx, 8, rarelyAsked, func(ctx context.Context) error { return r.deafen(ctx, &cut) })
 	if err != nil {
 		return err
 	}
 	r.measured("6b", p99, append(raw, fmt.Sprintf("%d listening connections were cut", cut.Load()))...)
 	return nil
 }
+
+// The second node is asked again so long after each answer: where much is followed at once, less often, lest asking be the load.
+const oftenAsked, rarelyAsked = time.Millisecond / 4, 2 * time.Millisecond
 
 // relayed is one activation that was followed from node to node.
 type relayed struct {
@@ -89,19 +92,17 @@ type relayed struct {
 }
 
 // follow activates at the first node and asks at the second until it says yes.
-func (r *relay) follow(first, second *client) (one relayed, err error) {
+func (r *relay) follow(first, second *client, pause time.Duration) (one relayed, err error) {
 	key, request, err := r.asks.draw()
 	if err != nil {
 		return one, err
 	}
 	question := post(evaluationPath, r.token, `{"subject":{"type":"user","id":"`+string(key.Principal)+`"},"action":{"name":"`+string(key.Role)+
 		`"},"resource":{"type":"directory","id":"/"}}`)
-	if one.key = key; err != nil {
-		return one, err
-	}
+	one.key = key
 	var asking sync.WaitGroup
 	var askErr error
-	asking.Go(func() { one.decided, askErr = awaited(second, question) })
+	asking.Go(func() { one.decided, askErr = awaited(second, question, pause) })
 	status, body, err := first.do(request)
 	one.answered = time.Now()
 	if err == nil && status != http.StatusCreated {
@@ -112,9 +113,9 @@ func (r *relay) follow(first, second *client) (one relayed, err error) {
 }
 
 // awaited asks until the answer is yes, and says when that came.
-func awaited(c *client, question []byte) (time.Time, error) {
+func awaited(c *client, question []byte, pause time.Duration) (time.Time, error) {
 	const within = 20 * time.Second
-	for began := time.Now(); ; time.Sleep(250 * time.Microsecond) {
+	for began := time.Now(); ; time.Sleep(pause) {
 		held, err := evaluated(c, question)
 		if err != nil || held {
 			return time.Now(), err
@@ -137,7 +138,7 @@ func (r *relay) pair(ctx context.Context) (first, second *client, err error) {
 }
 
 // some follows one activation after the other until told to stop.
-func (r *relay) some(ctx context.Context, more func(done int) bool) (list []relayed, _ error) {
+func (r *relay) some(ctx context.Context, pause time.Duration, more func(done int) bool) (list []relayed, _ error) {
 	first, second, err := r.pair(ctx)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (r *relay) some(ctx context.Context, more func(done int) bool) (list []rela
 	defer first.close()
 	defer second.close()
 	for more(len(list)) {
-		one, err := r.follow(first, second)
+		one, err := r.follow(first, second, pause)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +157,7 @@ func (r *relay) some(ctx context.Context, more func(done int) bool) (list []rela
 
 // idle follows activations with pauses, while nothing else happens.
 func (r *relay) idle(ctx context.Context) (string, error) {
-	list, err := r.some(ctx, func(done int) bool {
+	list, err := r.some(ctx, oftenAsked, func(done int) bool {
 		return done < r.sized(300, 50) && sleepUntil(ctx, time.Now().Add(10*time.Millisecond+rand.N(20*time.Millisecond))) == nil
 	})
 	if err != nil {
@@ -166,13 +167,13 @@ func (r *relay) idle(ctx context.Context) (string, error) {
 	return text, err
 }
 
-// loaded follows activations under load, while something else goes on as well, and gives the 99th percentile of each round in
-// milliseconds.
-func (r *relay) loaded(ctx context.Context, meanwhile func(context.Context) error) (p99 []float64, raw []string, _ error) {
+// loaded follows activations under load, so many at once, while something else goes on as well, and gives the 99th percentile of
+// each round in milliseconds.
+func (r *relay) loaded(ctx context.Context, atOnce int, pause time.Duration, meanwhile func(context.Context) error) (p99 []float64, raw []string, _ error) {
 	last := r.lasting(10*time.Second, 3*time.Second)
 	for round := range rounds {
 		r.say("from node to node under load, round %d of %d", round+1, rounds)
-		list, l, err := r.loadedOnce(ctx, last, meanwhile)
+		list, l, err := r.loadedOnce(ctx, last, atOnce, pause, meanwhile)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -189,7 +190,8 @@ func (r *relay) loaded(ctx context.Context, meanwhile func(context.Context) erro
 	return p99, raw, nil
 }
 
-func (r *relay) loadedOnce(ctx context.Context, last time.Duration, meanwhile func(context.Context) error) (list []relayed, l load, err error) {
+func (r *relay) loadedOnce(ctx context.Context, last time.Duration, atOnce int, pause time.Duration, meanwhile func(context.Context) error,
+) (list []relayed, l load, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var errs [2]error
@@ -203,13 +205,25 @@ func (r *relay) loadedOnce(ctx context.Context, last time.Duration, meanwhile fu
 		all.Go(func() { errs[1] = meanwhile(background) })
 	}
 	// The first moments are those of the load's beginning.
-	err = sleepUntil(ctx, began.Add(last/10))
-	if err == nil {
-		list, err = r.some(ctx, func(int) bool { return time.Since(began) < last })
+	if err = sleepUntil(ctx, began.Add(last/10)); err == nil {
+		list, err = r.several(ctx, atOnce, pause, began.Add(last))
 	}
 	end()
 	all.Wait()
 	return list, l, errors.Join(err, errs[0], errs[1])
+}
+
+// several follows so many activations at once until an instant.
+func (r *relay) several(ctx context.Context, atOnce int, pause time.Duration, until time.Time) ([]relayed, error) {
+	lists, errs := make([][]relayed, atOnce), make([]error, atOnce)
+	var all sync.WaitGroup
+	for i := range atOnce {
+		all.Go(func() {
+			lists[i], errs[i] = r.some(ctx, pause, func(int) bool { return time.Now().Before(until) })
+		})
+	}
+	all.Wait()
+	return slices.Concat(lists...), errors.Join(errs...)
 }
 
 // paced hands out requests no faster than commitRate.

@@ -22,6 +22,9 @@ type Write struct {
 	Begun time.Time
 	// Ended is when it was answered; zero: it was not, and may take effect at any later time, or never.
 	Ended time.Time
+	// Repeated says that it was made more than once, because an answer was lost. Until one came, a node that does not know whether it has
+	// written something takes it for written where that is a no: such a no proves nothing to others.
+	Repeated bool
 }
 
 func (w *Write) String() string {
@@ -230,9 +233,13 @@ func (j judge) saw(c *Check) int {
 		return from
 	}
 	for n := from; n <= len(j.begunBefore(c)); n++ {
-		if j.explains(c, n) {
-			return n
+		if !j.explains(c, n) {
+			continue
 		}
+		if w := j.write(c.Case, n); w != nil && w.Repeated && c.Begun.Before(w.Ended) {
+			return from
+		}
+		return n
 	}
 	return from // it is wrong, and told so
 }
@@ -265,11 +272,17 @@ func (j judge) begunBefore(c *Check) []*Write {
 	return all[:n]
 }
 
-func (j judge) explains(c *Check, place int) bool {
+// write is the one at a place; nil: nothing was written yet.
+func (j judge) write(k Case, place int) *Write {
 	if place == 0 {
-		return !c.Held
+		return nil
 	}
-	return j.gives(c, j.writes[c.Case][place-1])
+	return j.writes[k][place-1]
+}
+
+func (j judge) explains(c *Check, place int) bool {
+	w := j.write(c.Case, place)
+	return w == nil && !c.Held || w != nil && j.gives(c, w)
 }
 
 // gives says whether the answer is right where a write is the last.

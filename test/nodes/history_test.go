@@ -36,7 +36,7 @@ func (h *told) write(grants bool, begun, ended, until int) *told {
 
 func (h *told) grants(begun, ended int) *told       { return h.write(true, begun, ended, 0) }
 func (h *told) removes(begun, ended int) *told      { return h.write(false, begun, ended, 0) }
-func (h *told) grantsTo(begun, ended, u int) *told  { return h.write(true, begun, ended, u) }
+func (h *told) grantsTo(u int) *told                { return h.write(true, 1, 2, u) }
 func (h *told) asks(held bool, begun, e int) *told  { return h.ask(held, "b", begun, e, nil, nil) }
 func (h *told) asksA(held bool, begun, e int) *told { return h.ask(held, "a", begun, e, nil, nil) }
 
@@ -53,6 +53,12 @@ func (h *told) ask(held bool, node string, begun, ended int, w *nodes.Write, c *
 	check := &nodes.Check{Case: one, Node: node, Held: held, Begun: at(begun), Ended: at(ended), AfterWrite: w, AfterCheck: c}
 	h.checks = append(h.checks, check)
 	h.Checked(check)
+	return h
+}
+
+// again says that the newest write was made more than once.
+func (h *told) again() *told {
+	h.writes[len(h.writes)-1].Repeated = true
 	return h
 }
 
@@ -102,14 +108,16 @@ func TestJudge(t *testing.T) {
 		{"grant without an answer, then removed", within5, begins().grants(1, 0).removes(2, 3).after(1, yes, 20, 21), 0, 0},
 		{"removal without an answer", within5, begins().grants(1, 2).removes(3, 0).asks(no, 20, 21).then(0, yes, 22, 23), 0, 0},
 		{"removal without an answer, then answered", within5, begins().grants(1, 2).removes(3, 0).removes(4, 5).after(2, yes, 20, 21), 1, 0},
+		{"yes with the token of a no in doubt", within5, begins().grants(1, 2).removes(3, 8).again().after(0, no, 4, 5).then(0, yes, 6, 7), 0, 0},
+		{"yes with the token of a no behind the doubt", within5, begins().grants(1, 2).removes(3, 8).again().after(0, no, 9, 10).then(0, yes, 11, 12), 1, 0},
 
 		// Ends need nobody to tell of them.
-		{"yes before the end", within5, begins().grantsTo(1, 2, 6).asks(yes, 5, 6), 0, 0},
-		{"yes from the end on", within5, begins().grantsTo(1, 2, 6).asks(yes, 6, 7), 1, 0},
-		{"no before the end", within5, begins().grantsTo(1, 2, 30).asks(no, 20, 21), 0, 1},
-		{"no from the end on", within5, begins().grantsTo(1, 2, 6).asks(no, 7, 8), 0, 0},
-		{"yes at the end, by a clock off by a second", nodes.Rules{Clock: time.Second}, begins().grantsTo(1, 2, 6).asks(yes, 6, 7), 0, 0},
-		{"yes a second after it", nodes.Rules{Clock: time.Second}, begins().grantsTo(1, 2, 6).asks(yes, 7, 8), 1, 0},
+		{"yes before the end", within5, begins().grantsTo(6).asks(yes, 5, 6), 0, 0},
+		{"yes from the end on", within5, begins().grantsTo(6).asks(yes, 6, 7), 1, 0},
+		{"no before the end", within5, begins().grantsTo(30).asks(no, 20, 21), 0, 1},
+		{"no from the end on", within5, begins().grantsTo(6).asks(no, 7, 8), 0, 0},
+		{"yes at the end, by a clock off by a second", nodes.Rules{Clock: time.Second}, begins().grantsTo(6).asks(yes, 6, 7), 0, 0},
+		{"yes a second after it", nodes.Rules{Clock: time.Second}, begins().grantsTo(6).asks(yes, 7, 8), 1, 0},
 	} {
 		v := f.history.Judge(f.rules)
 		if len(v.Stale) != f.stale || len(v.Missed) != f.missed {

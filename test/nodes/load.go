@@ -201,7 +201,7 @@ func (l *Load) send(ctx context.Context, s *subject, w *Write) (sure bool) {
 			return false
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
-			sure = false
+			sure, w.Repeated = false, true
 			if w.Grants {
 				return false
 			}

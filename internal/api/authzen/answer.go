@@ -52,10 +52,25 @@ func appendGround(b []byte, from int, kind string, id func([]byte) []byte) []byt
 	}
 	b = append(append(append(b, `{"kind":"`...), kind...), `","id":"`...)
 	at := len(b)
-	if b = id(b); len(b) == at {
+	b = id(b)
+	switch text := b[at:]; {
+	case len(text) == 0:
 		return b[:before]
+	case len(text) != lengthOfID || !plain(text): // an id of another form
+		b = api.AppendText(b[:at-1], string(text))
+		return append(b, '}')
 	}
 	return append(b, '"', '}')
+}
+
+// plain says whether a text stands in JSON as it is.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendLink(b []byte, from int, kind, id string) []byte {

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
@@ -37,6 +39,7 @@ func handle(b *testing.B, h http.Handler, path, text string) {
 		b.Fatalf("got %d with %s", rec.Code, rec.Body)
 	}
 	b.ReportAllocs()
+	before := processorTime(b)
 	b.RunParallel(func(pb *testing.PB) {
 		r, s, in := request(), &sink{http.Header{}}, &body{}
 		r.Body = in
@@ -46,6 +49,17 @@ func handle(b *testing.B, h http.Handler, path, text string) {
 			h.ServeHTTP(s, r)
 		}
 	})
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+// processorTime is what this process has used, which other load on the machine changes less than the time that passes.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkHandler measures the handlers with all steps of the frame, but without net/http, whose share is the same for all: the

@@ -51,7 +51,7 @@ func no(reason string) decision { return decision{reason: reason} }
 type asking struct {
 	*Surface
 	call *api.Request
-	// now is when the questions are about, token what this node saw before it looked, and stale that it cannot know.
+	// now is when the questions are about, token what this node saw when it had looked, and stale that it cannot know.
 	now   time.Time
 	token string
 	stale bool
@@ -59,13 +59,14 @@ type asking struct {
 	completed bool
 }
 
-// begin looks at the time and at how much this node knows. It stands behind all waiting, and before the first look at the index: a
-// token tells no more than was seen.
+// begin looks at the time and at whether this node can know. It stands behind all waiting.
 func (s *Surface) begin(call *api.Request) asking {
 	stale := s.app.Fresh() != nil
-	token := s.app.Token()
-	return asking{Surface: s, call: call, now: s.app.Time(), token: token, stale: stale}
+	return asking{Surface: s, call: call, now: s.app.Time(), stale: stale}
 }
+
+// looked stands behind the last look at the index: the token covers all that was seen there.
+func (a *asking) looked() { a.token = a.app.Token() }
 
 // await waits until this node sees what a token names. False: it does not come to see it in time.
 func (s *Surface) await(ctx context.Context, token string) (bool, error) {

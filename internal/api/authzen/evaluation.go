@@ -13,6 +13,7 @@ import (
 type scratch struct {
 	in, out []byte
 	batch   batch
+	said    []decision
 	// release gives it back once the answer is sent.
 	release func()
 }
@@ -36,6 +37,8 @@ func (r *rooms) get() *scratch {
 			s.batch.room = s.batch.list
 		}
 		s.batch = batch{room: s.batch.room[:0]}
+		clear(s.said)
+		s.said = s.said[:0]
 		r.pool.Put(s)
 	}
 	return s
@@ -84,6 +87,7 @@ func (s *Surface) one(r *api.Request, q *asked, out []byte) ([]byte, error) {
 	if !there {
 		d = no(reasonBehind)
 	}
+	a.looked()
 	s.checked(d.reason)
 	return a.appendDecision(out, &d), nil
 }

@@ -54,20 +54,19 @@ func (s *Surface) evaluateAll(r *api.Request, room *scratch) ([]byte, error) {
 		return nil, err
 	}
 	a := s.begin(r)
-	out := append(room.out[:0], `{"evaluations":[`...)
 	for i := range b.list {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		var yes bool
-		if out, yes, err = a.appendOne(out, &b.list[i], behind); err != nil {
+		d, err := a.decideOne(&b.list[i], behind)
+		if err != nil {
 			return nil, err
 		}
-		if stops && yes == stopAt {
+		s.checked(d.reason)
+		room.said = append(room.said, d)
+		if stops && d.yes == stopAt {
 			break
 		}
 	}
-	return append(out, ']', '}'), nil
+	a.looked()
+	return a.appendAll(room.out[:0], room.said), nil
 }
 
 // awaitAll completes the questions from the defaults, and waits for what they want to be seen. behind are the tokens that are not
@@ -103,19 +102,30 @@ func (s *Surface) awaitAll(r *api.Request, b *batch) (behind map[string]bool, er
 	return behind, nil
 }
 
-// appendOne answers one of several questions.
-func (a *asking) appendOne(out []byte, q *asked, behind map[string]bool) (_ []byte, yes bool, err error) {
+// decideOne answers one of several questions.
+func (a *asking) decideOne(q *asked, behind map[string]bool) (decision, error) {
 	d, err := a.decide(q)
-	if err != nil {
-		if !forbidden(err) {
-			return nil, false, err
+	switch {
+	case err != nil && forbidden(err):
+		return no(reasonForbidden), nil
+	case err == nil && behind[q.token]:
+		return no(reasonBehind), nil
+	}
+	return d, err
+}
+
+// appendAll appends the answers to several evaluations ("Access Evaluations Response").
+func (a *asking) appendAll(b []byte, said []decision) []byte {
+	b = append(b, `{"evaluations":[`...)
+	for i := range said {
+		if i > 0 {
+			b = append(b, ',')
 		}
-		a.checked(reasonForbidden)
-		return appendForbidden(out), false, nil
+		if d := &said[i]; d.reason == reasonForbidden {
+			b = appendForbidden(b)
+		} else {
+			b = a.appendDecision(b, d)
+		}
 	}
-	if behind[q.token] {
-		d = no(reasonBehind)
-	}
-	a.checked(d.reason)
-	return a.appendDecision(out, &d), d.yes, nil
+	return append(b, ']', '}')
 }

@@ -36,6 +36,7 @@ func (s *Surface) gate(r *api.Request) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
+	a.looked()
 	s.checked(d.reason)
 	told := http.Header{"Portcullis-Reason": {d.reason}}
 	if a.token != "" {

@@ -107,6 +107,7 @@ func (f *results) answer() api.Answer {
 	if f.more {
 		next = f.page.next(f.last)
 	}
+	f.looked()
 	out := fmt.Appendf(nil, `{"page":{"next_token":"%s","count":%d},"context":{"at":`, next, f.n)
 	out = api.AppendTime(out, f.now)
 	if f.token != "" {

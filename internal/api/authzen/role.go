@@ -149,8 +149,7 @@ func roleID(name string) (pim.RoleID, bool) {
 
 // ofGroup are the roles that a group gives.
 func ofGroup(name string) pim.RoleID {
-	switch r := pim.RoleID(strings.ToLower(name)); r {
-	case pim.Member, pim.Owner:
+	if r := pim.RoleID(strings.ToLower(name)); r == pim.Member || r == pim.Owner {
 		return r
 	}
 	return ""

@@ -25,16 +25,14 @@ func (s *Surface) search(r *api.Request, name string, wanted, searched part) (*r
 	if err := object(body, &w); err != nil {
 		return nil, nil, err
 	}
-	switch searched { // an id there is to be ignored
-	case partSubject:
-		if w.Subject != nil {
-			w.Subject.ID = ""
-		}
-	case partResource:
-		if w.Resource != nil {
-			w.Resource.ID = ""
-		}
-	case partAction:
+	// An id there is to be ignored.
+	if searched == partSubject && w.Subject != nil {
+		w.Subject.ID = ""
+	}
+	if searched == partResource && w.Resource != nil {
+		w.Resource.ID = ""
+	}
+	if searched == partAction {
 		w.Action = nil
 	}
 	q := w.asked()

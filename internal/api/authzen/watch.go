@@ -150,30 +150,30 @@ func (s *Surface) newWatch(r *api.Request) (*watching, error) {
 
 // run sends the first look, and what changes after it, until the context ends or the caller may not watch any more.
 func (w *watching) run(ctx context.Context, out io.Writer, events []byte) error {
-	quiet := time.Now()
+	beat := time.Now()
 	for {
-		if len(events) == 0 && time.Since(quiet) >= heartbeat {
-			events = []byte(":\n\n")
-		}
 		if len(events) > 0 {
 			if _, err := out.Write(events); err != nil {
 				return err
 			}
-			quiet = time.Now()
+			beat = time.Now()
 		}
 		again, err := w.wait(ctx)
 		if err != nil {
 			return nil //nolint:nilerr // it is over, as told
 		}
+		again, quiet := again || w.due(), time.Since(beat) >= heartbeat
 		events = nil
-		if !again && !w.due() {
-			continue
-		}
-		if w.call.Still() != nil {
+		if (again || quiet) && w.call.Still() != nil {
 			return nil
 		}
-		if events, err = w.look(); err != nil {
-			return nil //nolint:nilerr // the caller may not ask any more, or comes again
+		if again {
+			if events, err = w.look(); err != nil {
+				return nil //nolint:nilerr // the caller may not ask any more, or comes again
+			}
+		}
+		if quiet && len(events) == 0 {
+			events = []byte(":\n\n")
 		}
 	}
 }
@@ -306,6 +306,7 @@ func (w *watching) tell(a *asking, events []byte, about topic, d *decision) []by
 		return events
 	}
 	w.told[about] = now
+	a.looked()
 	b := append(events, "event: decision\n"...)
 	if a.token != "" && printable(a.token) {
 		b = append(append(append(b, "id: "...), a.token...), '\n')

@@ -166,10 +166,10 @@ func (w *world) take(s pim.Schedule) {
 
 const asDoor = "door/" + authzen.Permission
 
-// ask sends a body as somebody.
-func (w *world) ask(as, method, path, body string) *httptest.ResponseRecorder {
+// ask sends a body as the door.
+func (w *world) ask(method, path, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(w.Context(), method, "https://pim.test"+path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+as)
+	r.Header.Set("Authorization", "Bearer "+asDoor)
 	rec := httptest.NewRecorder()
 	w.frame.ServeHTTP(rec, r)
 	return rec

@@ -247,8 +247,9 @@ func TestAllowedAsksTheIndexAtThisMoment(t *testing.T) {
 	nora, aud := h.org.People["nora"], h.org.People["aud"]
 	const group = "/subscriptions/00000000-0000-4000-8000-000000000001/resourcegroups/rg-1"
 	give := func(n string, p pim.PrincipalID, role pim.RoleID, end time.Time) {
-		h.app.Index.Apply([]pim.Schedule{{ID: pim.ScheduleID(n), Kind: pim.Assignment, Type: pim.Assigned, Window: schedule.Window{Start: h.now, End: end},
-			Key: pim.Key{Tenant: h.org.Tenant.ID, Provider: pim.Resource, Scope: group, Role: role, Principal: p}}})
+		h.app.Index.Publish(access.Change{Schedules: []pim.Schedule{{ID: pim.ScheduleID(n), Kind: pim.Assignment, Type: pim.Assigned,
+			Window: schedule.Window{Start: h.now, End: end},
+			Key:    pim.Key{Tenant: h.org.Tenant.ID, Provider: pim.Resource, Scope: group, Role: role, Principal: p}}}})
 	}
 	give("s1", nora, catalog.Contributor, h.now.Add(time.Hour))
 	give("s2", aud, catalog.Reader, time.Time{})
@@ -270,8 +271,8 @@ func TestAllowedAsksTheIndexAtThisMoment(t *testing.T) {
 	if status, got := h.get("alice/"+readGrants, "allowed?action=x&scope="+group+"&principal="+string(nora)); status != http.StatusForbidden {
 		t.Errorf("alice asks about nora: %d %v", status, got)
 	}
-	h.app.Index.ChangeResources(access.ResourceChange{Tenant: h.org.Tenant.ID, Denials: []rbac.Denial{{ID: "d", Scope: group, Everybody: true,
-		Permissions: []rbac.Permission{{Actions: []string{"*/write"}}}}}})
+	h.app.Index.Publish(access.Change{Resources: []access.ResourceChange{{Tenant: h.org.Tenant.ID, Denials: []rbac.Denial{{ID: "d", Scope: group, Everybody: true,
+		Permissions: []rbac.Permission{{Actions: []string{"*/write"}}}}}}}})
 	check("nora/"+readGrants, "action=Microsoft.Sql/servers/write", "denied", nil)
 	h.now = h.now.Add(time.Hour)
 	check("nora/"+readGrants, "action=Microsoft.Sql/servers/read", "none", nil)

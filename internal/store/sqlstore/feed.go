@@ -24,8 +24,8 @@ const (
 
 // feedState is what is told of the feed as a whole with every reading.
 type feedState struct {
-	// Transactions below xmin are over, those from xmax on had not begun. Both are 0 where there is one writer.
-	xmin, xmax    int64
+	// Transactions below xmin are over. 0: there is one writer, and no number comes late.
+	xmin          int64
 	now           int64
 	server, unfed string
 	// forgotten is up to which number changes were deleted.
@@ -36,7 +36,7 @@ type feedState struct {
 // one row without a number.
 func feedText(join string) string {
 	return fmt.Sprintf(`
-		SELECT s.xmin, s.xmax, s.now, s.server, u.unfed, COALESCE((SELECT max(seq) FROM forgotten), 0), c.seq, COALESCE(c.doc, '')
+		SELECT s.xmin, s.now, s.server, u.unfed, COALESCE((SELECT max(seq) FROM forgotten), 0), c.seq, COALESCE(c.doc, '')
 		FROM %s
 		CROSS JOIN (SELECT COALESCE(max(seq), 0) || '.' || COALESCE(sum(seq), 0) AS unfed
 			FROM (SELECT seq FROM events WHERE NOT fed ORDER BY seq DESC LIMIT %d) n) u
@@ -60,7 +60,7 @@ func (s *Store) readFeed(ctx context.Context, sql string, args []any, each func(
 	err := s.db.ask(ctx, question{s.db.words(sql), args, func(row scan) error {
 		var number *int64
 		var d string
-		err := row(&st.xmin, &st.xmax, &st.now, &st.server, &st.unfed, &st.forgotten, &number, &d)
+		err := row(&st.xmin, &st.now, &st.server, &st.unfed, &st.forgotten, &number, &d)
 		if err != nil || number == nil {
 			return err
 		}
@@ -93,24 +93,43 @@ func (s *Store) FeedPlace(ctx context.Context) (store.FeedPlace, error) {
 	if len(seen) > 0 {
 		first.Head = seen[0]
 	}
-	return behind(first, st, seen), nil
+	next, err := s.behind(ctx, first, st, seen)
+	if err != nil {
+		return store.FeedPlace{}, s.fault("find the end of the feed", err)
+	}
+	return next, nil
 }
 
 // behind is the place after reading numbers, ascending.
-func behind(p store.FeedPlace, st feedState, seen []int64) store.FeedPlace {
+func (s *Store) behind(ctx context.Context, p store.FeedPlace, st feedState, seen []int64) (store.FeedPlace, error) {
 	next := store.FeedPlace{Head: p.Head, Server: st.server, Unfed: st.unfed}
 	for _, g := range p.Gaps {
 		if _, came := slices.BinarySearch(seen, g.Number); !came && st.xmin < g.Until {
 			next.Gaps = append(next.Gaps, g)
 		}
 	}
+	known := len(next.Gaps)
 	for _, n := range seen {
-		for missing := next.Head + 1; missing < n && st.xmin < st.xmax && len(next.Gaps) <= mostGaps; missing++ {
-			next.Gaps = append(next.Gaps, store.FeedGap{Number: missing, Until: st.xmax})
+		for missing := next.Head + 1; missing < n && st.xmin > 0 && len(next.Gaps) <= mostGaps; missing++ {
+			next.Gaps = append(next.Gaps, store.FeedGap{Number: missing})
 		}
 		next.Head = max(next.Head, n)
 	}
-	return next
+	if len(next.Gaps) == known {
+		return next, nil
+	}
+	until, err := s.nextTransaction(ctx)
+	for i := range next.Gaps[known:] {
+		next.Gaps[known+i].Until = until
+	}
+	return next, err
+}
+
+// nextTransaction is above every transaction that has begun to write. What a snapshot tells is no such bound: its xmax is one above the
+// newest that is over, and one at or above it may run and hold a number.
+func (s *Store) nextTransaction(ctx context.Context) (next int64, err error) {
+	err = s.db.ask(ctx, question{sql: "SELECT pg_current_xact_id()::text::bigint", each: func(row scan) error { return row(&next) }})
+	return next, err
 }
 
 // Changes implements store.Feed.
@@ -140,7 +159,9 @@ func (s *Store) Changes(ctx context.Context, after store.FeedPlace) (store.FeedP
 		return store.FeedPage{}, s.fault("read the feed", err)
 	}
 	page.Now = instantOf(st.now)
-	page.Place = behind(after, st, seen)
+	if page.Place, err = s.behind(ctx, after, st, seen); err != nil {
+		return store.FeedPage{}, s.fault("read the feed", err)
+	}
 	started := after.Server != ""
 	if started && (after.Server != st.server || after.Unfed != st.unfed) || st.forgotten > after.Head || len(page.Place.Gaps) > mostGaps {
 		return store.FeedPage{Lost: true, Now: page.Now}, nil

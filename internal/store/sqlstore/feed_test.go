@@ -183,3 +183,54 @@ func TestNodesHearOfCommits(t *testing.T) {
 		t.Errorf("listening ended with %v", err)
 	}
 }
+
+// TestANumberOfATransactionThatBeganLast: PostgreSQL's xmax is one behind the newest transaction that is over, and so no bound of those
+// that have begun: one at or above it may hold a number.
+func TestANumberOfATransactionThatBeganLast(t *testing.T) {
+	url := localpgtest.Database(t)
+	s := open(t, url)
+	defer s.Close()
+	commitOne(t, s, 0)
+	place, err := s.FeedPlace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	early, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := early.Exec(t.Context(), `SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	late := slow(t, url) // begins behind it, and has the lower number
+	if _, err := early.Exec(t.Context(), `INSERT INTO changes (made, doc) VALUES (0, '[{"t":[["early"]]}]')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := early.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := s.FeedPlace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	readOn(t, s, &place)
+	for _, p := range []*store.FeedPlace{&place, &begun} {
+		readOn(t, s, p) // it is still waited for at the second look
+		if p.Reached(p.Head) {
+			t.Errorf("reached although a number is missing: %+v", *p)
+		}
+	}
+	if err := late.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*store.FeedPlace{&place, &begun} {
+		if got := readOn(t, s, p); len(got) != 1 || len(got[0].Tenants) != 1 || got[0].Tenants[0] != "slow" {
+			t.Errorf("what came late: got %+v", got)
+		}
+	}
+}

@@ -39,7 +39,7 @@ const plannerSettings = `SET join_collapse_limit = 1; SET from_collapse_limit = 
 const (
 	postgresNow      = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 	postgresSnapshot = `(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
-		pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax, ` + postgresNow + ` AS now,
+		` + postgresNow + ` AS now,
 		extract(epoch FROM pg_postmaster_start_time())::text AS server) s`
 )
 

@@ -28,7 +28,7 @@ const sqliteFile = "portcullis.db"
 const sqliteNow = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
 
 // sqliteSnapshot says that there is one writer.
-const sqliteSnapshot = "(SELECT 0 AS xmin, 0 AS xmax, 0 AS now, '' AS server) s"
+const sqliteSnapshot = "(SELECT 0 AS xmin, 0 AS now, '' AS server) s"
 
 // sqliteEngine has one connection that writes and a pool of those that read.
 type sqliteEngine struct {

@@ -68,7 +68,7 @@ const (
 	positionWord = "{{position}}"
 	// nowWord is the time by the store's clock, in microseconds, as it goes on within a transaction.
 	nowWord = "{{now}}"
-	// snapshotWord is a table s of one row: xmin and xmax of the present snapshot, the time, and which run of the server it is; zero
+	// snapshotWord is a table s of one row: xmin of the present snapshot, the time, and which run of the server it is; zero
 	// and empty where there is one writer, which is this process.
 	snapshotWord = "{{snapshot}}"
 )

@@ -75,7 +75,7 @@ func TestRollingUpgrade(t *testing.T) {
 
 	// Filled anew, it follows the feed again, until the old program writes the next time.
 	anew := placeOf(t, s)
-	tell([]step{commits("the new program goes on where the old one stopped", ends(7, 1, "old-7", "over"))}, s, want)
+	tell([]step{commits("the new program goes on where the old one stopped", ends(7, "old-7", "over"))}, s, want)
 	fed = changesBehind(t, s, anew, false)
 	if !slices.ContainsFunc(fed, func(c store.Change) bool {
 		return slices.ContainsFunc(c.Schedules, func(s pim.Schedule) bool { return s.ID == "old-7" && s.Ending == pim.Removed })
