@@ -125,15 +125,14 @@ func TestWhoIsNobody(t *testing.T) {
 
 // What goes over the wire, to the letter.
 func TestTheQuestion(t *testing.T) {
-	ask := func(*http.Request) (httpdoor.Question, error) {
-		return httpdoor.Question{
-			Subject: httpdoor.Subject{Type: "user", ID: "amira@example.org"}, Action: "Microsoft.Sql/servers/read", DataAction: true,
-			ResourceType: "azure", Resource: "/subscriptions/1&subject=root",
-		}, nil
+	asked := httpdoor.Question{
+		Subject: httpdoor.Subject{Type: "user", ID: "amira@example.org"}, Action: "Microsoft.Sql/servers/read", DataAction: true,
+		ResourceType: "azure", Resource: "/subscriptions/1&subject=root",
 	}
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, func(o *httpdoor.Options) {
-			o.Question, o.Consistency = ask, func(r *http.Request) string { return r.Header.Get("Portcullis-Consistency") }
+			o.Question = func(*http.Request) (httpdoor.Question, error) { return asked, nil }
+			o.Consistency = func(r *http.Request) string { return r.Header.Get("Portcullis-Consistency") }
 		})
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://page/", strings.NewReader("x"))
 		r.Header.Set("Portcullis-Consistency", "abc")
@@ -142,7 +141,9 @@ func TestTheQuestion(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
-		w := open(t, func(o *httpdoor.Options) { o.Question, o.Watch = ask, true })
+		w := open(t, func(o *httpdoor.Options) {
+			o.Watch, o.Question = true, func(*http.Request) (httpdoor.Question, error) { return asked, nil }
+		})
 		w.get("/")
 		got := append(h.questions(), w.questions()...)
 		want := []string{

@@ -149,7 +149,7 @@ func (a *asking) rest(n *node, i, at int) (end int64, ok bool) {
 	if at == own {
 		return a.restAbove(id, &n.grants[i])
 	}
-	of := a.snapshot.asking(a.now, a.above().reached[at].number)
+	of := a.asking(a.now, a.above().reached[at].number)
 	defer of.done()
 	end, ok = of.restAbove(id, &n.grants[i])
 	a.soonest = min(a.soonest, of.soonest)

@@ -256,7 +256,7 @@ func (n *node) next(i int, now time.Time, t int64) int64 {
 			return nextOf(w, now)
 		}
 	}
-	return g.span.next(t)
+	return g.next(t)
 }
 
 // node returns what is known of a principal.

@@ -427,3 +427,37 @@ func TestWhatIsAllowedStaysSoUntilItMayChange(t *testing.T) {
 		}
 	})
 }
+
+// Deny assignments name groups, and except them: who will be in such a group, or will leave one, is not promised more than until
+// then.
+func TestWhatIsAllowedEndsWithTheNextMoveBetweenGroups(t *testing.T) {
+	to := func(group pim.PrincipalID) []rbac.Named { return []rbac.Named{{ID: string(group)}} }
+	everything := []rbac.Permission{{Actions: []string{"*"}}}
+	denied := rbac.Denial{ID: "d", Scope: "/", Principals: to("g"), Permissions: everything}
+	excepted := rbac.Denial{ID: "d", Scope: "/", Everybody: true, Except: to("g"), Permissions: everything}
+	from := member("a", "g", 9)
+	from.Window.Start = hour(4)
+	for _, c := range []struct {
+		name        string
+		denials     []rbac.Denial
+		edge        access.Edge
+		verdict     rbac.Verdict
+		until, next time.Time
+	}{
+		{"nothing is denied", nil, member("a", "g", 4), rbac.Allowed, hour(20), time.Time{}},
+		{"denied to a group from later on", []rbac.Denial{denied}, from, rbac.Allowed, hour(4), time.Time{}},
+		{"denied to a group until later", []rbac.Denial{denied}, member("a", "g", 4), rbac.Denied, time.Time{}, hour(4)},
+		{"a group is excepted, left later", []rbac.Denial{excepted}, member("a", "g", 4), rbac.Allowed, hour(4), time.Time{}},
+		{"a group is excepted, joined later", []rbac.Denial{excepted}, from, rbac.Denied, time.Time{}, hour(4)},
+	} {
+		grant := grantOf("s", "a", 0, 20)
+		grant.Key.Provider = pim.Resource
+		ix := access.New()
+		ix.Publish(access.Change{Schedules: []pim.Schedule{grant}, Links: []access.Edge{c.edge}, Resources: []access.ResourceChange{{
+			Tenant: "t1", Roles: []rbac.Role{{ID: "r1", Permissions: everything}}, Denials: c.denials}}})
+		got := ix.Allowed(hour(1), access.ResourceQuestion{Tenant: "t1", Principal: "a", Operation: operations[0], Scope: subOne})
+		if got.Verdict != c.verdict || !got.Until.Equal(c.until) || !got.Next.Equal(c.next) {
+			t.Errorf("%s: got %v until %v, next %v, want %v until %v, next %v", c.name, got.Verdict, got.Until, got.Next, c.verdict, c.until, c.next)
+		}
+	}
+}

@@ -27,6 +27,8 @@ const (
 	glance = 250 * time.Millisecond
 	// settle is the shortest time between two looks at the index, where commits come one after the other.
 	settle = 5 * time.Millisecond
+	// lookWithin bounds one look: the store is asked where the caller's account is not in memory any more.
+	lookWithin = 10 * time.Second
 )
 
 // streams counts those that are open.
@@ -164,11 +166,8 @@ func (w *watching) run(ctx context.Context, out io.Writer, events []byte) error 
 		}
 		again, quiet := again || w.due(), time.Since(beat) >= heartbeat
 		events = nil
-		if (again || quiet) && w.call.Still() != nil {
-			return nil
-		}
-		if again {
-			if events, err = w.look(); err != nil {
+		if again || quiet {
+			if events, err = w.again(ctx, again); err != nil {
 				return nil //nolint:nilerr // the caller may not ask any more, or comes again
 			}
 		}
@@ -176,6 +175,18 @@ func (w *watching) run(ctx context.Context, out io.Writer, events []byte) error 
 			events = []byte(":\n\n")
 		}
 	}
+}
+
+// again holds the caller against the gates once more, and looks where that is wanted, within a time of its own: that of the call is
+// over by and by.
+func (w *watching) again(ctx context.Context, looks bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	w.call.Request = w.call.WithContext(ctx)
+	if err := w.call.Still(); err != nil || !looks {
+		return nil, err
+	}
+	return w.look()
 }
 
 // errOver says that nobody watches any more.

@@ -154,6 +154,27 @@ func TestWatchTellsChanges(t *testing.T) {
 	})
 }
 
+// A stream outlives the time that one call may take, also where the store is asked on the way: for the caller's account, and for names
+// of custom roles.
+func TestWatchOutlivesACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s, stop, ended := w.watch(asDoor, "subject="+account(1)+"&action=Keeper%20of%20keys&resource=/")
+		if got := w.events(s); len(got) != 1 || got[0].Decision {
+			t.Fatalf("at first: got %+v", got)
+		}
+		time.Sleep(10 * time.Minute)
+		w.events(s)
+		w.give(1, custom, pim.Everywhere, 0)
+		time.Sleep(10 * time.Millisecond)
+		if got := w.events(s); len(got) != 1 || !got[0].Decision {
+			t.Errorf("after ten minutes: got %+v, want a yes", got)
+		}
+		stop()
+		<-ended
+	})
+}
+
 // TestWatchOfEverything tells each role that a subject holds.
 func TestWatchOfEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

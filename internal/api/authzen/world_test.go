@@ -103,8 +103,8 @@ func (w *world) Await(_ context.Context, token string) error {
 	return nil
 }
 
-func (w *world) Roles(context.Context, pim.TenantID) ([]app.RoleDefinition, error) {
-	return []app.RoleDefinition{{Role: pim.Role{ID: custom, Name: "Keeper of keys"}}}, nil
+func (w *world) Roles(ctx context.Context, _ pim.TenantID) ([]app.RoleDefinition, error) {
+	return []app.RoleDefinition{{Role: pim.Role{ID: custom, Name: "Keeper of keys"}}}, ctx.Err()
 }
 
 const custom = pim.RoleID("22220000-0000-4000-8000-000000000001")
@@ -128,10 +128,10 @@ func (w *world) Request(r *http.Request) (auth.Token, error) {
 	return t, nil
 }
 
-func (w *world) Counts(_ context.Context, _ pim.TenantID, p pim.PrincipalID) (bool, error) {
+func (w *world) Counts(ctx context.Context, _ pim.TenantID, p pim.PrincipalID) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !w.gone[p], nil
+	return !w.gone[p], ctx.Err()
 }
 
 func (w *world) Caller(t pim.TenantID, by pim.Caller) pim.Caller {
