@@ -44,9 +44,9 @@ func (a *App) doubted(c store.Commit) {
 	a.doubt.there.Store(true)
 }
 
-// certain fills the index anew if it may be behind. ErrUnavailable: that cannot be done now, and so nothing else can.
+// certain fills the index if it never was, or anew if it may be behind. ErrUnavailable: that cannot be done now, and so nothing else can.
 func (a *App) certain(ctx context.Context) error {
-	if !a.doubt.there.Load() {
+	if !a.doubt.there.Load() && a.feed.filled.Load() {
 		return nil
 	}
 	if err := a.CatchUp(ctx); err != nil {

@@ -41,6 +41,8 @@ type feed struct {
 	turn chan struct{}
 	// place is where to read on. It belongs to whoever has the turn.
 	place store.FeedPlace
+	// filled says that the index was filled once: until then there is no place to read on from.
+	filled atomic.Bool
 	// begun counts readings: whoever waited for the turn need not read where another reading has begun meanwhile.
 	begun atomic.Int64
 	sight atomic.Pointer[sight]
@@ -101,9 +103,9 @@ func (a *App) read(ctx context.Context) error {
 }
 
 func (a *App) readOn(ctx context.Context, began time.Time) error {
-	if a.doubt.there.Swap(false) {
+	if doubt := a.doubt.there.Swap(false); doubt || !a.feed.filled.Load() {
 		if err := a.fill(ctx); err != nil {
-			a.doubt.there.Store(true)
+			a.doubt.there.Store(doubt || a.doubt.there.Load())
 			return err
 		}
 	}
@@ -170,6 +172,9 @@ func (a *App) fill(ctx context.Context) error {
 	a.accounts.forget()
 	a.alignment.again.missed()
 	a.feed.place = place
+	if again := a.feed.filled.Swap(true); again && a.Wake != nil {
+		a.Wake(time.Time{}) // what was planned or is to be told meanwhile is not known
+	}
 	return nil
 }
 

@@ -58,14 +58,18 @@ func (s *Server) nextReading(listening bool) time.Duration {
 // listenToFeed has the feed read when others commit.
 func (s *Server) listenToFeed(ctx context.Context, heard chan<- struct{}, listening *atomic.Bool) {
 	for ctx.Err() == nil {
-		err := s.Store.Listen(ctx, func() {
-			listening.Store(true)
+		wake := func() {
 			select {
 			case heard <- struct{}{}:
 			default: // one is enough
 			}
+		}
+		err := s.Store.Listen(ctx, func() {
+			listening.Store(true)
+			wake()
 		})
 		listening.Store(false)
+		wake() // from now on by reading alone
 		if ctx.Err() != nil {
 			return
 		}
