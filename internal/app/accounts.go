@@ -17,6 +17,8 @@ type accounts struct {
 	mu sync.RWMutex
 	// found holds accounts that count. Only who proves a token is looked up, so there are no more than callers.
 	found map[account]struct{}
+	// missed is when changes may have been missed last.
+	missed time.Time
 	// changes counts commits that may have made something in it wrong.
 	changes uint64
 	// standings tell of objects that left lately, so that a grant decided before and committed after is found. It is looked through
@@ -34,7 +36,7 @@ type standing struct {
 
 // An ask takes no longer than longestAsk: what changed before that need not be remembered. leastRoom bounds how much is
 // remembered anyway.
-const longestAsk, leastRoom = time.Hour, 10_000
+const longestAsk, leastRoom = 10 * time.Minute, 10_000
 
 type account struct {
 	tenant    pim.TenantID
@@ -93,7 +95,21 @@ func (s *accounts) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changes++
+	s.missed = time.Now()
 	clear(s.found)
+}
+
+// blind says whether changes may have been missed since asks began that still run.
+func (s *accounts) blind() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.missed.IsZero() && time.Since(s.missed) < longestAsk
+}
+
+// hasLeftNow is what hasLeft says, by the store.
+func (a *App) hasLeftNow(ctx context.Context, c pim.Case) (bool, error) {
+	now, err := a.Store.Case(ctx, pim.Need{Key: c.Key})
+	return err == nil && (c.Principal.Enabled && !now.Principal.Enabled || c.ScopeKnown && !now.ScopeKnown), err
 }
 
 // note remembers what a change made of an object.
@@ -142,7 +158,14 @@ func (a *App) slipped(ctx context.Context, ask pim.Ask, c pim.Case) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // whoever asked may be gone, and yet this belongs to what they did
-	if !a.accounts.hasLeft(c) {
+	left := a.accounts.hasLeft(c)
+	if !left && a.accounts.blind() {
+		var err error
+		if left, err = a.hasLeftNow(ctx, c); err != nil {
+			return err
+		}
+	}
+	if !left {
 		return a.slippedAway(ctx, ask, c)
 	}
 	depart := pim.Ask{By: ask.By, Action: pim.Depart, Kind: pim.Assignment, Key: c.Key}

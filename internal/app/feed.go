@@ -169,7 +169,9 @@ func (a *App) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.accounts.forget()
+	if a.feed.filled.Load() { // else nothing was known that could have been missed
+		a.accounts.forget()
+	}
 	a.alignment.again.missed()
 	a.feed.place = place
 	if again := a.feed.filled.Swap(true); again && a.Wake != nil {

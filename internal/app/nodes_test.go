@@ -190,3 +190,34 @@ func TestANodeThatWasAwayForLong(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingSlipsInWhileANodeReadsEverythingAnew: a node that decides to give somebody something, misses in the feed that another node
+// deletes them, and commits then, takes it back.
+func TestNothingSlipsInWhileANodeReadsEverythingAnew(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		a := newHouse(t, s)
+		a.settle(1)
+		between := &faulty{Store: s}
+		b := a.beside(between)
+		ctx, tn := t.Context(), tenantID(1)
+		u, err := a.CreateUser(ctx, a.as(1, 1), tn, app.NewUser{DisplayName: "Leaver", Enabled: true,
+			User: directory.User{PrincipalName: "leaver@t1.example.com", MailNickname: "leaver"}})
+		a.fine("create", err)
+		by := a.as(1, 1)
+		between.leaving = func() {
+			between.leaving = nil
+			a.fine("delete", a.DeleteUser(ctx, by, tn, u.ID))
+			a.must(pim.Ask{By: by, Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 2, vault)}) // the newest change is never forgotten
+			if _, err := s.PurgeChanges(ctx, time.Now().Add(time.Hour), 1000); err != nil {
+				t.Error(err)
+			}
+		}
+		k := pim.Key{Tenant: tn, Provider: pim.Directory, Scope: pim.Everywhere, Role: vault, Principal: u.ID}
+		if _, err := b.Do(ctx, pim.Ask{By: b.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: k}); err != nil {
+			t.Logf("refused: %v", err)
+		}
+		if got := a.live(func(k pim.Key) bool { return k.Principal == u.ID }); len(got) > 0 {
+			t.Errorf("somebody deleted has %v", got)
+		}
+	})
+}
