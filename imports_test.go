@@ -69,7 +69,7 @@ const allowedImports = `
 	api/pimv1:          CORE directory catalog store app auth api api/wire api/listing api/odata api/governance
 	api/native:         CORE access directory resource store app auth api api/wire api/odata
 	api/scim:           CORE directory store app auth api
-	api/authzen:        CORE access resource catalog app api
+	api/authzen:        CORE access resource catalog app auth api
 
 	# What speaks with servers from outside, in the words of the dialects.
 	migrate:            CORE resource client api/wire api/odata api/governance

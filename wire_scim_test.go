@@ -34,11 +34,11 @@ func (w *wire) addSources() {
 	w.Helper()
 	w.sources = map[string]string{}
 	for name, tenant := range map[string]string{"source": wireTenant, "neighbour": foreignHouse} {
-		made, err := server.AddSource(w.Context(), w.app, tenant, "Directory")
+		made, err := server.Sources().Add(w.Context(), w.app, tenant, "Directory")
 		if err != nil {
 			w.Fatal(err)
 		}
-		w.sources[name], w.vars[name] = made.Token, string(made.Object.ID)
+		w.sources[name], w.vars[name] = made.Secret, string(made.Object.ID)
 	}
 }
 
@@ -104,11 +104,11 @@ func TestSCIMTokensAreWithdrawn(t *testing.T) {
 			}
 			renew := func(only bool) string {
 				t.Helper()
-				s, err := server.RenewSource(t.Context(), w.app, wireTenant, "directory", only)
+				s, err := server.Sources().Renew(t.Context(), w.app, wireTenant, "directory", only)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return s.Token
+				return s.Secret
 			}
 			first := w.sources["source"]
 			second := renew(false)
@@ -121,7 +121,7 @@ func TestSCIMTokensAreWithdrawn(t *testing.T) {
 			fourth := renew(true)
 			reads(third, http.StatusUnauthorized)
 			reads(fourth, http.StatusOK)
-			if err := server.RemoveSource(t.Context(), w.app, wireTenant, "Directory"); err != nil {
+			if err := server.Sources().Remove(t.Context(), w.app, wireTenant, "Directory"); err != nil {
 				t.Fatal(err)
 			}
 			reads(fourth, http.StatusUnauthorized)

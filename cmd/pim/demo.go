@@ -15,8 +15,8 @@ func newDemo(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Tell the whole story once, on a sample organisation, then go on serving it",
-		Long: "Starts a server with the sample organisation in a temporary folder, and a door for it to open: a PostgreSQL where its\n" +
-			"binaries are on this machine, else a small web page. Then somebody who is eligible activates a role, by real calls over\n" +
+		Long: "Starts a server with the sample organisation in a temporary folder, and a door for it to open: a PostgreSQL where its " +
+			"binaries are on this machine, else a small web page. Then somebody who is eligible activates a role, by real calls over " +
 			"HTTPS; the door opens, and at the instant of the end it is shut. Afterwards the server goes on until it is told to stop.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

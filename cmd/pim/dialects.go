@@ -21,8 +21,8 @@ func dialectsCommand() *cobra.Command {
 	cmd := o.command(&cobra.Command{
 		Use:   "dialects",
 		Short: "Show who still calls the older dialects, and whether these are on",
-		Long: "The older dialects are PIM's first iteration (v1) and its second one (v2, by what it manages). Calls are counted by application, those\n" +
-			"that are refused because the dialect is switched off too. A dialect that nobody calls any more can be switched off in the settings\n" +
+		Long: "The older dialects are PIM's first iteration (v1) and its second one (v2, by what it manages). Calls are counted by application, those " +
+			"that are refused because the dialect is switched off too. A dialect that nobody calls any more can be switched off in the settings " +
 			"(dialects). For those who may read the audit log.",
 		Example: "pim dialects\npim dialects --since 2026-01-01 --routes",
 		Args:    exactly(),

@@ -66,7 +66,7 @@ func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pim",
 		Short: "Privileged identity management: nobody holds a privilege, everybody may be eligible for one",
-		Long: "Portcullis makes people eligible for roles. They activate them for a reason and a bounded time, after the checks and\n" +
+		Long: "Portcullis makes people eligible for roles. They activate them for a reason and a bounded time, after the checks and " +
 			"approvals that the role demands; it takes effect on the real target, and falls shut by itself.\n\n" + exitCodes,
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 		Example:          "  pim demo\n  pim serve --data ./data\n  pim serve --sample --data ./sample",
@@ -77,6 +77,7 @@ func newRoot(p *program) *cobra.Command {
 		newDemo(p),
 		newTenant(p),
 		newSCIM(p),
+		newDoor(p),
 		newVersion(p),
 	)
 	root.AddCommand(clientCommands()...) // what people and scripts do with one

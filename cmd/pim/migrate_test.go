@@ -122,11 +122,11 @@ func newTenancy(t *testing.T, seed uint64, n migrationSize, places int) *tenancy
 func (h *tenancy) provision(n migrationSize) {
 	h.t.Helper()
 	ctx := h.t.Context()
-	source, err := server.AddSource(ctx, h.App, h.Tenant.Domain, "staff")
+	source, err := server.Sources().Add(ctx, h.App, h.Tenant.Domain, "staff")
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	scim, err := client.NewSource(client.Options{Server: h.URL(), CAFile: h.CAFile()}, source.Token)
+	scim, err := client.NewSource(client.Options{Server: h.URL(), CAFile: h.CAFile()}, source.Secret)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ func resourcesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resources",
 		Short: "Look after the tree of management groups, subscriptions, resource groups and resources",
-		Long: "Roles on resources are held at a place in a tree: at a management group, a subscription, a resource group or a resource, and with\n" +
-			"that at everything below it. A node is named by its id (/subscriptions/…), a subscription by its UUID alone, and a management\n" +
+		Long: "Roles on resources are held at a place in a tree: at a management group, a subscription, a resource group or a resource, and with " +
+			"that at everything below it. A node is named by its id (/subscriptions/…), a subscription by its UUID alone, and a management " +
 			"group by its name alone; / is the root.",
 	}
 	c.AddCommand(resourcesListCommand(), resourcesShowCommand(), resourcesImportCommand(), resourcesMoveCommand(), resourcesDeleteCommand())

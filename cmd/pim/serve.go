@@ -17,7 +17,7 @@ func newServe(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve, until told to stop",
-		Long: "Serves the APIs and the sign-in over HTTPS. The first start on an empty data folder makes a certificate authority, a\n" +
+		Long: "Serves the APIs and the sign-in over HTTPS. The first start on an empty data folder makes a certificate authority, a " +
 			"tenant and its administrator, and prints a one-time password.\n\n" +
 			"Settings come from the file named by --config, from PIM_… in the environment above it, and from flags above both.\n\n" +
 			"Exit codes: 0 stopped in order, 1 failure, 2 command line or settings, 3 data folder or database unusable, 4 clock.",
@@ -53,11 +53,14 @@ func newServe(p *program) *cobra.Command {
 	return c
 }
 
-// announce says where the server is, and what clients have to trust.
+// announce says where the server and its metrics are, and what clients have to trust.
 func (p *program) announce(s *server.Server) error {
 	text := "Serving at " + s.URL() + "\n"
 	if file := s.CAFile(); file != "" {
 		text += "Clients have to trust " + file + "\n"
+	}
+	if address := s.MetricsURL(); address != "" {
+		text += "Metrics at " + address + "\n"
 	}
 	_, err := fmt.Fprint(p.stderr, text)
 	return err

@@ -21,7 +21,7 @@ func newTenant(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tenant",
 		Short: "List and make tenants, on the server's own store",
-		Long: "Works on the store directly: run it where the server runs, with the same data folder or database. A server that runs\n" +
+		Long: "Works on the store directly: run it where the server runs, with the same data folder or database. A server that runs " +
 			"serves a new tenant within seconds.",
 	}
 	c.AddCommand(newTenantAdd(p), newTenantList(p))
@@ -46,9 +46,9 @@ func newTenantAdd(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.stdout, "tenant         %s\nadministrator  %s\npassword       %s\n\n"+
+				_, err = fmt.Fprintf(p.stdout, "tenant         %s\nadministrator  %s\npassword       %s\nsign in        %s\n\n"+
 					"The password works once: the first sign-in asks for another. It is not shown again.\n",
-					admin.Tenant, admin.Account, admin.Password)
+					admin.Tenant, admin.Account, admin.Password, server.ReachOf(s).SignIn(t.Domain))
 				return err
 			})
 		},

@@ -7,7 +7,7 @@
 //
 //	page -pim https://localhost:8443 -ca data/ca.pem -tenant ID -client ID -secret-file FILE -role "Reports Reader"
 //
-// The application that it asks as needs the permission AccessEvaluation.Read.All.
+// The application that it asks as is one that `pim door add` makes.
 package main
 
 import (
@@ -71,16 +71,19 @@ func run(ctx context.Context, s settings) error {
 	}
 	// No WriteTimeout: whoever may look at a stream looks as long as they may.
 	web := &http.Server{Handler: door.Handler(page()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	stopped := context.AfterFunc(ctx, func() {
+	drained := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(drained)
 		door.Close() // what is held is cut, and then nothing keeps the server from stopping
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		_ = web.Shutdown(drain)
 	})
-	defer stopped()
+	defer stop()
 	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	<-drained // Serve returns as soon as the server begins to stop
 	return nil
 }
 

@@ -1,12 +1,13 @@
 // Package access knows who holds what now, why, and until when.
 //
-// The Index keeps all live schedules and all memberships of groups in memory. It is filled once, fed by every commit,
-// and asked without any I/O: an answer is computed from intervals at the moment of asking, so that a grant ends by
-// itself at its instant, whatever else is down (promise P3). An activation is measured again at every asking by what it
-// rests on: its own window, its eligibility and each membership on the way to that (promise P2).
+// The Index keeps all live schedules and all memberships of groups in memory. It is filled at the start, and anew whenever
+// following the store breaks off, fed by what the store tells of its commits, and asked without any I/O: an answer is
+// computed from intervals at the moment of asking, so that a grant ends by itself at its instant, whatever else is down
+// (promise P3). An activation is measured again at every asking by what it rests on: its own window, its eligibility and
+// each membership on the way to that (promise P2).
 //
 // Readers never wait: each tenant is one immutable snapshot under an atomic pointer, and a change copies what it
-// touches. A question sees the snapshot as of one commit. Tenants share nothing (promise P10).
+// touches. A question sees all of a publication or nothing of it. Tenants share nothing (promise P10).
 //
 // A schedule never changes its key. Instants count in whole microseconds, as stores keep them. What lies within a scope
 // is known of the directory's "/", which contains all scopes of the tenant, and of the tree of resources: what contains a

@@ -65,23 +65,24 @@ func (s *snapshot) check(now time.Time, q Question) Answer {
 		return Answer{}
 	}
 	var room [depth]uint32
-	return s.checkAt(now, root, number, s.places(room[:0], q.Provider, q.Scope))
+	w := want(number, s.places(room[:0], q.Provider, q.Scope))
+	return s.checkAt(now, root, &w)
 }
 
 // checkAt answers a question about a role at scopes.
-func (s *snapshot) checkAt(now time.Time, root, number uint32, places []uint32) Answer {
+func (s *snapshot) checkAt(now time.Time, root uint32, w *wanted) Answer {
 	a := s.asking(now, root)
 	defer a.done()
 	var best found
 	n := s.node(root)
-	if n.knows(number) {
-		a.consider(&best, n, number, places, never, own)
+	if !n.misses(&w.filter) {
+		a.consider(&best, n, w, never, own)
 	}
 	if !best.held && len(n.above) > 0 {
 		reached := a.above().reached
 		for i := range reached {
-			if r := &reached[i]; r.node.roles&roleBit(number) != 0 {
-				a.consider(&best, r.node, number, places, r.end, i)
+			if r := &reached[i]; !r.node.misses(&w.filter) {
+				a.consider(&best, r.node, w, r.end, i)
 			}
 		}
 	}
@@ -89,15 +90,19 @@ func (s *snapshot) checkAt(now time.Time, root, number uint32, places []uint32) 
 }
 
 // consider looks at a node's grants of one role at scopes, for somebody who is what the node is until end.
-func (a *asking) consider(best *found, n *node, number uint32, places []uint32, end int64, at int) {
-	for _, scope := range places {
-		for i, to := n.run(assignmentOf(number), scope); i < to; i++ {
+func (a *asking) consider(best *found, n *node, w *wanted, end int64, at int) {
+	held, eligible := n.runs(w.role)
+	if held.from == eligible.to {
+		return
+	}
+	for _, scope := range w.places {
+		for i, to := n.within(held, scope); i < to; i++ {
 			best.take(a.measure(n, i, end, at))
 		}
 		if best.held || best.reason >= NotActivated {
 			continue
 		}
-		for i, to := n.run(eligibilityOf(number), scope); i < to; i++ {
+		for i, to := n.within(eligible, scope); i < to; i++ {
 			if _, ok := n.holds(i, a.now, a.t); ok {
 				best.take(found{reason: NotActivated})
 			}
@@ -201,7 +206,8 @@ func (n *node) eligibility(id uid, number uint32) int {
 	if n.roles&roleBit(number) == 0 {
 		return -1
 	}
-	for i, to := n.runAnywhere(eligibilityOf(number)); i < to; i++ {
+	r := eligibilityOf(number)
+	for i := n.search(r, 0); i < len(n.grants) && n.grants[i].right.plain() == r; i++ {
 		if n.grants[i].id == id {
 			return i
 		}

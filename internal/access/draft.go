@@ -75,11 +75,30 @@ func (d *draft) pack() *node {
 	if len(d.above) > 0 {
 		n.above = make([]edge, len(d.above))
 	}
+	by := n.places(len(d.above))
 	for i := range d.above {
 		m := &d.above[i]
-		n.above[i] = edge{span: m.span, to: m.to, tie: n.addTie(m.tie)}
+		n.above[i] = edge{span: m.span, to: m.to, tie: n.addTie(m.tie, by)}
 	}
 	return n
+}
+
+// places returns what finds the place of a grant, so many times.
+func (n *node) places(times int) func(uid) (int, bool) {
+	if times <= few {
+		return func(id uid) (int, bool) {
+			i := slices.IndexFunc(n.grants, func(g grant) bool { return g.id == id })
+			return i, i >= 0
+		}
+	}
+	all := make(map[uid]int, len(n.grants))
+	for i := range n.grants {
+		all[n.grants[i].id] = i
+	}
+	return func(id uid) (int, bool) {
+		i, there := all[id]
+		return i, there
+	}
 }
 
 func (d *draft) packGrants(n *node) {
@@ -89,33 +108,45 @@ func (d *draft) packGrants(n *node) {
 	slices.SortFunc(d.grants, func(a, b rough) int {
 		return cmp.Or(cmp.Compare(a.right, b.right), cmp.Compare(a.scope, b.scope), cmp.Compare(a.start, b.start))
 	})
-	own := d.eligibilities()
 	n.grants = make([]grant, len(d.grants))
-	var room [256]byte
-	extra := room[:0]
 	for i := range d.grants {
 		g := &d.grants[i]
-		if len(d.grants) > markEvery && i%markEvery == 0 {
-			n.unusual().marks = append(n.rare.marks, uint32(len(extra)))
-		}
 		n.grants[i] = grant{right: g.right, scope: g.scope, span: g.span, id: g.id}
-		n.roles |= roleBit(g.right.role())
-		extra = n.addExtra(extra, i, g, own)
+		n.add(g.right.role(), g.scope)
 	}
-	n.extra = string(extra)
+	d.packExtras(n)
+}
+
+// packExtras notes what grants have besides.
+func (d *draft) packExtras(n *node) {
+	var room [256]byte
+	var places []uint32
+	extra := room[:0]
+	for i := range d.grants {
+		if len(d.grants) > markEvery && i%markEvery == 0 {
+			places = append(places, uint32(len(extra)))
+		}
+		extra = n.addExtra(extra, i, &d.grants[i])
+	}
+	if len(extra) > 0 {
+		n.unusual().extra, n.rare.marks = string(extra), places
+	}
 }
 
 // addExtra appends what a grant has besides, and notes it in the grant's right.
-func (n *node) addExtra(to []byte, i int, g *rough, own eligibilities) []byte {
+func (n *node) addExtra(to []byte, i int, g *rough) []byte {
 	r := &n.grants[i].right
-	if g.request != (uid{}) {
+	switch g.request {
+	case uid{}:
+	case g.id:
+		*r |= asRequested
+	default:
 		*r |= hasRequest
 		to = append(to, g.request[:]...)
 	}
 	if g.activated {
-		if place, found := own.find(g); found {
+		if place := n.expected(i); place >= 0 && n.grants[place].id == g.eligibility {
 			*r |= restsOnOwn
-			to = append(to, byte(place))
 		} else {
 			*r |= restsOn
 			to = append(to, g.eligibility[:]...)
@@ -129,9 +160,14 @@ func (n *node) addExtra(to []byte, i int, g *rough, own eligibilities) []byte {
 	return to
 }
 
-func (n *node) addTie(t tie) uint32 {
+func (n *node) addTie(t tie, places func(uid) (int, bool)) uint32 {
 	if t == (tie{}) {
 		return 0
+	}
+	if t.window == nil {
+		if place, there := places(t.schedule); there {
+			return uint32(place+1) | byGrant
+		}
 	}
 	n.unusual().ties = append(n.rare.ties, t)
 	number := uint32(len(n.rare.ties))
@@ -146,21 +182,4 @@ func (n *node) unusual() *rare {
 		n.rare = &rare{}
 	}
 	return n.rare
-}
-
-// eligibilities finds those that a draft's own activations rest on, as far as their places can be told.
-type eligibilities []rough
-
-func (d *draft) eligibilities() eligibilities { return d.grants[:min(len(d.grants), ownPlaces)] }
-
-// find returns the place of the eligibility that an activation rests on, if it is of the same role.
-func (e eligibilities) find(activation *rough) (place int, found bool) {
-	want := eligibilityOf(activation.right.role())
-	place, _ = slices.BinarySearchFunc(e, want, func(g rough, r right) int { return cmp.Compare(g.right, r) })
-	for ; place < len(e) && e[place].right == want; place++ {
-		if e[place].id == activation.eligibility {
-			return place, true
-		}
-	}
-	return 0, false
 }

@@ -12,8 +12,8 @@ import (
 
 // Loader fills an index. Its methods may be called by several at once.
 //
-// What is added is kept as it comes, by numbers and in blocks without pointers, and put together at the end, by as many as there are
-// processors: so there are never two of anything but that.
+// What is added is kept as it comes, in few bytes and without pointers, and put together at the end, by as many as there are
+// processors, some principals after the others: so there are never two of anything but of these.
 type Loader struct {
 	mu      sync.Mutex
 	tenants map[pim.TenantID]*filling
@@ -21,30 +21,21 @@ type Loader struct {
 
 // filling is what was added of a tenant.
 type filling struct {
-	mu     sync.Mutex
-	edit   *edit
-	grants blocks[grantRecord]
-	edges  blocks[edgeRecord]
-	// more and windows are what few of them have.
+	mu   sync.Mutex
+	edit *edit
+	// staged are what was added of the principals of each chunk.
+	staged []staged
+	// more and windows are what few have.
 	more    []more
 	windows []tie
 }
 
-type grantRecord struct {
-	principal uint32
-	more      uint32 // place in more, from one
-	right     right
-	scope     uint32
-	span
-	id, request, eligibility uid
-	activated                bool
-}
-
-type edgeRecord struct {
-	member, group uint32
-	span
-	schedule uid
-	window   uint32 // place in windows, from one
+// at returns where to add what belongs to a principal.
+func (f *filling) at(principal uint32) (*staged, uint8) {
+	for len(f.staged) <= int(principal/chunkSize) {
+		f.staged = append(f.staged, staged{})
+	}
+	return &f.staged[principal/chunkSize], uint8(principal % chunkSize)
 }
 
 func (l *Loader) of(t pim.TenantID) *filling {
@@ -68,15 +59,13 @@ func (l *Loader) Schedule(s pim.Schedule) error {
 	if !live {
 		return nil
 	}
-	r := grantRecord{
-		principal: f.edit.principal(f.edit.uid(string(s.Key.Principal))), right: g.right, scope: g.scope, span: g.span,
-		id: g.id, request: g.request, eligibility: g.eligibility, activated: g.activated,
-	}
+	place := 0
 	if g.more != (more{}) {
 		f.more = append(f.more, g.more)
-		r.more = uint32(len(f.more))
+		place = len(f.more)
 	}
-	f.grants.add(r)
+	to, of := f.at(f.edit.principal(f.edit.uid(string(s.Key.Principal))))
+	to.grant(of, &g, uint32(place))
 	return nil
 }
 
@@ -90,12 +79,13 @@ func (l *Loader) Link(e Edge) error {
 	defer f.mu.Unlock()
 	group := f.edit.principal(f.edit.uid(string(e.Group)))
 	m := f.edit.membershipOf(e.Membership, group)
-	r := edgeRecord{member: f.edit.principal(f.edit.uid(string(e.Member))), group: group, span: m.span, schedule: m.schedule}
+	place := 0
 	if m.window != nil {
 		f.windows = append(f.windows, m.tie)
-		r.window = uint32(len(f.windows))
+		place = len(f.windows)
 	}
-	f.edges.add(r)
+	to, of := f.at(f.edit.principal(f.edit.uid(string(e.Member))))
+	to.edge(of, &m, uint32(place))
 	return nil
 }
 
@@ -134,17 +124,19 @@ func (l *Loader) edit(t pim.TenantID, do func(*edit)) {
 func (f *filling) done() *snapshot {
 	e := f.edit
 	n := len(e.principals.keys)
-	grants := ordered(n, f.grants.size, func(i int) uint32 { return f.grants.at(i).principal })
-	edges := ordered(n, f.edges.size, func(i int) uint32 { return f.edges.at(i).member })
 	e.chunks = make([]*chunk, (n+chunkSize-1)/chunkSize)
 	var next atomic.Int64
 	work := func() {
-		d := &draft{}
+		d := new([chunkSize]draft)
 		for c := int(next.Add(1)) - 1; c < len(e.chunks); c = int(next.Add(1)) - 1 {
 			e.chunks[c] = &chunk{edit: e.edit}
-			for i := range min(chunkSize, n-c*chunkSize) {
-				f.gather(d, grants.of(c*chunkSize+i), edges.of(c*chunkSize+i))
-				e.chunks[c].nodes[i] = d.pack()
+			if c < len(f.staged) {
+				f.gather(d, &f.staged[c])
+				f.staged[c] = staged{}
+			}
+			for i := range d {
+				e.chunks[c].nodes[i] = d[i].pack()
+				d[i] = draft{grants: d[i].grants[:0], above: d[i].above[:0]}
 			}
 		}
 	}
@@ -158,33 +150,27 @@ func (f *filling) done() *snapshot {
 	return e.done()
 }
 
-// gather unpacks into a draft what was added of one principal; of what was added twice the later is taken.
-func (f *filling) gather(d *draft, grants, edges []uint32) {
-	d.grants, d.above = d.grants[:0], d.above[:0]
-	for _, at := range grants {
-		r := f.grants.at(int(at))
-		g := rough{
-			right: r.right, scope: r.scope, span: r.span, id: r.id, request: r.request, activated: r.activated, eligibility: r.eligibility,
+// gather unpacks into drafts what was added of the principals of a chunk; of what was added twice the later is taken.
+func (f *filling) gather(d *[chunkSize]draft, from *staged) {
+	from.each(func(of uint8, g rough, place uint32) {
+		if place > 0 {
+			g.more = f.more[place-1]
 		}
-		if r.more > 0 {
-			g.more = f.more[r.more-1]
+		d[of].grants = append(d[of].grants, g)
+	}, func(of uint8, m membership, place uint32) {
+		if place > 0 {
+			m.tie = f.windows[place-1]
 		}
-		d.grants = append(d.grants, g)
-	}
-	for _, at := range edges {
-		r := f.edges.at(int(at))
-		m := membership{to: r.group, span: r.span, tie: tie{schedule: r.schedule}}
-		if r.window > 0 {
-			m.tie = f.windows[r.window-1]
-		}
-		d.above = append(d.above, m)
-	}
-	d.grants = latest(d.grants, func(g *rough) uid { return g.id })
+		d[of].above = append(d[of].above, m)
+	})
 	type between struct {
 		group uint32
 		by    uid
 	}
-	d.above = latest(d.above, func(m *membership) between { return between{m.to, m.schedule} })
+	for i := range d {
+		d[i].grants = latest(d[i].grants, func(g *rough) uid { return g.id })
+		d[i].above = latest(d[i].above, func(m *membership) between { return between{m.to, m.schedule} })
+	}
 }
 
 // few are looked at one by one.
@@ -258,54 +244,3 @@ func (s *snapshot) eachNode(visit func(uint32, *node)) {
 		}
 	}
 }
-
-// order is the places of things by a number that they have.
-type order struct{ ends, places []uint32 }
-
-// ordered orders n things by numbers below most, and otherwise as they are.
-func ordered(most, n int, number func(int) uint32) order {
-	o := order{make([]uint32, most+1), make([]uint32, n)}
-	for i := range n {
-		o.ends[number(i)+1]++
-	}
-	for i := 1; i <= most; i++ {
-		o.ends[i] += o.ends[i-1]
-	}
-	for i := range n {
-		at := &o.ends[number(i)]
-		o.places[*at] = uint32(i)
-		*at++
-	}
-	return o
-}
-
-// of returns the places of the things of a number.
-func (o order) of(number int) []uint32 {
-	from := uint32(0)
-	if number > 0 {
-		from = o.ends[number-1]
-	}
-	return o.places[from:o.ends[number]]
-}
-
-// blocks are a list that grows without being copied.
-type blocks[T any] struct {
-	list [][]T
-	size int
-}
-
-const blockSize = 4096
-
-func (b *blocks[T]) add(v T) {
-	last := b.size / blockSize
-	switch {
-	case last == len(b.list) && last == 0:
-		b.list = append(b.list, nil) // small tenants need not have a whole one
-	case last == len(b.list):
-		b.list = append(b.list, make([]T, 0, blockSize))
-	}
-	b.list[last] = append(b.list[last], v)
-	b.size++
-}
-
-func (b *blocks[T]) at(i int) *T { return &b.list[i/blockSize][i%blockSize] }

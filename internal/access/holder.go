@@ -32,15 +32,19 @@ func (ix *Index) Holders(now time.Time, q Question, after pim.PrincipalID, limit
 		return nil
 	}
 	var room [depth]uint32
-	places := s.places(room[:0], q.Provider, q.Scope)
+	w := want(number, s.places(room[:0], q.Provider, q.Scope))
 	gives := func(n *node) bool {
-		return n.roles&roleBit(number) != 0 && slices.ContainsFunc(places, func(scope uint32) bool {
-			from, to := n.run(assignmentOf(number), scope)
+		if n.misses(&w.filter) {
+			return false
+		}
+		held, _ := n.runs(number)
+		return slices.ContainsFunc(w.places, func(scope uint32) bool {
+			from, to := n.within(held, scope)
 			return from < to
 		})
 	}
 	return s.holders(gives, after, limit, func(i uint32) (time.Time, bool) {
-		a := s.checkAt(now, i, number, places)
+		a := s.checkAt(now, i, &w)
 		return a.Until, a.Held
 	})
 }

@@ -269,7 +269,7 @@ func (o *oracle) drawSchedule(t *rapid.T) pim.Schedule {
 	if s.Key.Provider == pim.Resource {
 		s.Condition = rapid.SampledFrom(conditionTexts).Draw(t, "condition")
 	}
-	s.Request = rapid.SampledFrom([]pim.RequestID{"", "q", "33333333-3333-4333-8333-333333333333"}).Draw(t, "request")
+	s.Request = rapid.SampledFrom([]pim.RequestID{"", "q", "33333333-3333-4333-8333-333333333333", pim.RequestID(id)}).Draw(t, "request")
 	s.Window = o.drawWindow(t)
 	s.Ending = rapid.SampledFrom([]pim.Ending{pim.NotEnded, pim.NotEnded, pim.NotEnded, pim.Expired, pim.Removed}).Draw(t, "ending")
 	return s
@@ -283,8 +283,8 @@ func (o *oracle) drawEdge(t *rapid.T) access.Edge {
 	return access.Edge{Tenant: tenant, Membership: pim.Membership{
 		Group:  rapid.SampledFrom(o.people()).Draw(t, "group"),
 		Member: rapid.SampledFrom(o.people()).Draw(t, "member"),
-		// Several between the same two, by different schedules; some of none.
-		Schedule: rapid.SampledFrom([]pim.ScheduleID{"", "m1", "m2"}).Draw(t, "by"),
+		// Several between the same two, by different schedules, which may be the member's own or anybody's; some of none.
+		Schedule: rapid.SampledFrom([]pim.ScheduleID{"", "m1", "m2", drawScheduleID(t, "schedule of the edge")}).Draw(t, "by"),
 		Window:   o.drawWindow(t),
 	}}
 }

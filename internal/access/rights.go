@@ -187,21 +187,22 @@ func (a *asking) grantsAt(at pim.Scope, visit func(held)) {
 func (a *asking) grantsOf(n *node, places []uint32, until int64, at int, visit func(held)) {
 	for i := 0; i < len(n.grants); {
 		right := n.grants[i].right.plain()
+		run := n.runOf(right, i)
 		if !right.eligibility() {
-			a.grantsOfRole(n, right, places, until, at, visit)
+			a.grantsOfRole(n, run, places, until, at, visit)
 		}
-		i = n.search(right+1<<rightBits, 0)
+		i = run.to
 	}
 }
 
-func (a *asking) grantsOfRole(n *node, r right, places []uint32, until int64, at int, visit func(held)) {
-	name := a.roles.keys[r.role()]
+func (a *asking) grantsOfRole(n *node, run run, places []uint32, until int64, at int, visit func(held)) {
+	name := a.roles.keys[n.grants[run.from].right.role()]
 	if name.provider != pim.Resource {
 		return
 	}
 	var def *rbac.Role
 	for _, scope := range places {
-		for i, to := n.run(r, scope); i < to; i++ {
+		for i, to := n.within(run, scope); i < to; i++ {
 			f := a.measure(n, i, until, at)
 			if !f.held {
 				continue

@@ -35,12 +35,9 @@ type chunk struct {
 // node is one principal, packed: see draft for what is in it.
 type node struct {
 	grants []grant // ordered by right and scope
-	// extra is what some of the grants have besides, in their order.
-	extra string
-	above []edge // memberships in groups
-	// roles has a bit for each role that there is a grant of, by the rest of its number: most questions end here.
-	roles uint64
-	rare  *rare // nil for most
+	above  []edge  // memberships in groups
+	filter
+	rare *rare // nil for most
 }
 
 // group is what a principal has that has members; nil: it has none.
@@ -62,8 +59,10 @@ type group struct {
 // rare is what few nodes have.
 type rare struct {
 	*group
-	more []more
-	ties []tie
+	// extra is what some of the grants have besides, in their order.
+	extra string
+	more  []more
+	ties  []tie
 	// marks are the places in extra of each grant whose place is a multiple of markEvery.
 	marks []uint32
 }
@@ -75,12 +74,18 @@ const markEvery = 32
 type edge struct {
 	span
 	to uint32
-	// tie is the place of the edge's tie, from one, and whether it recurs; zero: it has none.
+	// tie is the place of the edge's tie, from one, and what is said of it; zero: it has none.
 	tie uint32
 }
 
-// recurs says that an edge's span is only the outermost bound.
-const recurs = 1 << 31
+// What is said of a tie.
+const (
+	// recurs: the edge's span is only the outermost bound.
+	recurs = 1 << 31
+	// byGrant: the membership is by one of the member's own grants, of which this is the place, from one.
+	byGrant  = 1 << 30
+	tiePlace = byGrant - 1
+)
 
 // tie is what is looked at of few edges on the way of a question.
 type tie struct {
@@ -89,10 +94,13 @@ type tie struct {
 }
 
 func (n *node) tie(e *edge) tie {
-	if e.tie == 0 {
+	switch {
+	case e.tie == 0:
 		return tie{}
+	case e.tie&byGrant != 0:
+		return tie{schedule: n.grants[e.tie&tiePlace-1].id}
 	}
-	return n.rare.ties[e.tie&^recurs-1]
+	return n.rare.ties[e.tie&tiePlace-1]
 }
 
 // tied returns until when the membership holds, if it holds.
@@ -135,11 +143,12 @@ type right uint32
 
 // What a grant may have besides, in this order.
 const (
-	hasRequest right = 1 << iota // the request's id
-	restsOnOwn                   // one byte: the place of the eligibility among the node's grants
-	restsOn                      // the eligibility's id
-	hasMore                      // four bytes: the place in more
-	rightBits  = 4
+	hasRequest  right = 1 << iota // the request's id
+	asRequested                   // nothing: the request's id is the grant's own
+	restsOnOwn                    // nothing: it rests on the eligibility that is expected
+	restsOn                       // the eligibility's id
+	hasMore                       // four bytes: the place in more
+	rightBits   = 5
 )
 
 func assignmentOf(role uint32) right  { return right(role) << (rightBits + 1) }
@@ -155,8 +164,6 @@ func (r right) plain() right { return r >> rightBits << rightBits }
 const (
 	idSize    = len(uid{})
 	placeSize = 4
-	// ownPlaces are those that a byte can hold: an activation on an eligibility further behind tells its id.
-	ownPlaces = 1 << 8
 )
 
 // size is how many bytes a grant has besides.
@@ -164,9 +171,6 @@ func (r right) size() int {
 	n := 0
 	if r&hasRequest != 0 {
 		n += idSize
-	}
-	if r&restsOnOwn != 0 {
-		n++
 	}
 	if r&restsOn != 0 {
 		n += idSize
@@ -188,19 +192,22 @@ type more struct {
 // extraOf returns what a grant has besides.
 func (n *node) extraOf(i int) string {
 	from, at := 0, 0
-	if n.rare != nil && n.rare.marks != nil {
+	if n.rare.marks != nil {
 		from = i / markEvery * markEvery
 		at = int(n.rare.marks[i/markEvery])
 	}
 	for ; from < i; from++ {
 		at += n.grants[from].right.size()
 	}
-	return n.extra[at : at+n.grants[i].right.size()]
+	return n.rare.extra[at : at+n.grants[i].right.size()]
 }
 
 // request is the id of the request that made a grant.
 func (n *node) request(i int) (id uid) {
-	if n.grants[i].right&hasRequest != 0 {
+	switch r := n.grants[i].right; {
+	case r&asRequested != 0:
+		return n.grants[i].id
+	case r&hasRequest != 0:
 		copy(id[:], n.extraOf(i))
 	}
 	return id
@@ -209,18 +216,32 @@ func (n *node) request(i int) (id uid) {
 // ground is the eligibility that an activation rests on: its place among the node's grants, or -1, and its id.
 func (n *node) ground(i int) (place int, id uid) {
 	r := n.grants[i].right
-	if !r.activated() {
-		return -1, uid{}
+	switch {
+	case r&restsOnOwn != 0:
+		place = n.expected(i)
+		return place, n.grants[place].id
+	case r&restsOn != 0:
+		x := n.extraOf(i)
+		if r&hasRequest != 0 {
+			x = x[idSize:]
+		}
+		copy(id[:], x)
 	}
-	x := n.extraOf(i)
-	if r&hasRequest != 0 {
-		x = x[idSize:]
-	}
-	if r&restsOnOwn != 0 {
-		return int(x[0]), n.grants[x[0]].id
-	}
-	copy(id[:], x)
 	return -1, id
+}
+
+// expected is the place of the eligibility that an activation most likely rests on: of its role at its scope, or else the first of
+// its role; -1: there is none.
+func (n *node) expected(i int) int {
+	g := &n.grants[i]
+	_, eligible := n.runs(g.right.role())
+	if at, to := n.within(eligible, g.scope); at < to {
+		return at
+	}
+	if eligible.from < eligible.to {
+		return eligible.from
+	}
+	return -1
 }
 
 func (n *node) more(i int) more {
@@ -269,44 +290,52 @@ func (s *snapshot) node(i uint32) *node {
 	return s.nobody
 }
 
-// run returns the places of the grants of a right at a scope.
-func (n *node) run(r right, scope uint32) (from, to int) {
-	from = n.search(r, scope)
+// run is a stretch of a node's grants: those of one right, by scope.
+type run struct{ from, to int }
+
+// runs returns the grants of a role: those by which it is held, and behind them those by which it may be activated.
+func (n *node) runs(role uint32) (held, eligible run) {
+	held = n.runOf(assignmentOf(role), n.search(assignmentOf(role), 0))
+	return held, n.runOf(eligibilityOf(role), held.to)
+}
+
+// runOf returns the grants of a right that begin at a place.
+func (n *node) runOf(r right, from int) run {
+	to := from
+	for to < len(n.grants) && to-from <= fewOfRight && n.grants[to].right.plain() == r {
+		to++
+	}
+	if to-from > fewOfRight {
+		to = n.search(r+1<<rightBits, 0)
+	}
+	return run{from, to}
+}
+
+// fewOfRight are looked at one by one.
+const fewOfRight = 8
+
+// within returns the places of the grants at a scope.
+func (n *node) within(r run, scope uint32) (from, to int) {
+	from = r.from
+	if r.to-r.from > fewOfRight {
+		from = n.search(n.grants[from].right.plain(), scope)
+	}
+	for from < r.to && n.grants[from].scope < scope {
+		from++
+	}
 	to = from
-	for to < len(n.grants) && n.grants[to].right.plain() == r && n.grants[to].scope == scope {
+	for to < r.to && n.grants[to].scope == scope {
 		to++
 	}
 	return from, to
-}
-
-// runAnywhere returns the places of the grants of a right at all scopes.
-func (n *node) runAnywhere(r right) (from, to int) {
-	from = n.search(r, 0)
-	to = from
-	for to < len(n.grants) && n.grants[to].right.plain() == r {
-		to++
-	}
-	return from, to
-}
-
-func roleBit(role uint32) uint64 { return 1 << (role % 64) }
-
-// knows says whether there is any grant of the role.
-func (n *node) knows(role uint32) bool {
-	if n.roles&roleBit(role) == 0 {
-		return false
-	}
-	i := n.search(assignmentOf(role), 0)
-	return i < len(n.grants) && n.grants[i].right.role() == role
 }
 
 // search returns the place of the first grant that is not before the right and scope.
 func (n *node) search(r right, scope uint32) int {
 	lo, hi := 0, len(n.grants)
-	for lo < hi {
+	for key := keyOf(r, scope); lo < hi; {
 		mid := int(uint(lo+hi) >> 1)
-		g := &n.grants[mid]
-		if p := g.right.plain(); p < r || p == r && g.scope < scope {
+		if g := &n.grants[mid]; keyOf(g.right.plain(), g.scope) < key {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -314,3 +343,6 @@ func (n *node) search(r right, scope uint32) int {
 	}
 	return lo
 }
+
+// keyOf is by what grants are ordered.
+func keyOf(r right, scope uint32) uint64 { return uint64(r)<<32 | uint64(scope) }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"portcullis/internal/pim"
+	"portcullis/internal/resource"
 )
 
 // table numbers keys in the order in which they are met. Numbers are never given back. Snapshots share the slots and the
@@ -100,7 +101,9 @@ type names struct {
 	principals table[uid]
 	roles      table[role]
 	scopes     table[pim.Scope]
-	texts      table[string] // ids that are no UUID
+	// within are the numbers of the scopes that directly contain those, by their path; a scope's own: its path does not tell.
+	within []uint32
+	texts  table[string] // ids that are no UUID
 }
 
 func newNames() names {
@@ -151,9 +154,20 @@ func (n *names) role(r role) uint32 {
 	return n.roles.add(r, n.hashRole)
 }
 
+// scope numbers a scope, after those that contain it by its path.
 func (n *names) scope(s pim.Scope) uint32 {
 	if i, ok := n.scopes.find(n.hashScope(s), s); ok {
 		return i
 	}
-	return n.scopes.add(pim.Scope(strings.Clone(string(s))), n.hashScope)
+	above, told := resource.Above(s)
+	at := uint32(0)
+	if told {
+		at = n.scope(above)
+	}
+	i := n.scopes.add(pim.Scope(strings.Clone(string(s))), n.hashScope)
+	if !told {
+		at = i
+	}
+	n.within = append(n.within, at)
+	return i
 }

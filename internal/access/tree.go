@@ -65,9 +65,7 @@ func (s *snapshot) places(room []uint32, p pim.Provider, at pim.Scope) []uint32 
 	}
 	switch {
 	case p == pim.Resource:
-		for scope := range s.tree.upwards(at) {
-			add(scope)
-		}
+		return s.placesAbove(room, at)
 	case p == pim.Directory && at != pim.Everywhere:
 		add(at)
 		add(pim.Everywhere)
@@ -75,6 +73,27 @@ func (s *snapshot) places(room []uint32, p pim.Provider, at pim.Scope) []uint32 
 		add(at)
 	}
 	return room
+}
+
+// placesAbove does so for scopes of resources. What contains a numbered scope by its path is numbered, too, and found without looking at
+// its name.
+func (s *snapshot) placesAbove(room []uint32, at pim.Scope) []uint32 {
+	for range deepest {
+		n, named := s.scopes.find(s.hashScope(at), at)
+		if named {
+			room = append(room, n)
+			for above := s.within[n]; above != n; above = s.within[n] {
+				n = above
+				room = append(room, n)
+			}
+			at = s.scopes.keys[n]
+		}
+		if at == pim.Everywhere {
+			return room
+		}
+		at = s.tree.parent(at)
+	}
+	return append(room, everywhere)
 }
 
 // below lists the containers at or below one, ordered.

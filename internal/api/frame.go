@@ -175,15 +175,6 @@ type exchange struct {
 	call *Request
 }
 
-// Serves says whether the address of a request belongs to one of the surfaces.
-func (f *Frame) Serves(r *http.Request) bool {
-	if f.exactly(r) != nil {
-		return true
-	}
-	_, s, ok := f.address(r.URL.EscapedPath())
-	return ok && s != nil
-}
-
 // address brings an escaped path to the form of the routes of the surface that its first segments name; nil: none.
 func (f *Frame) address(escaped string) (address, Surface, bool) {
 	prefix := f.prefix(escaped)
@@ -212,26 +203,24 @@ func (f *Frame) prefix(escaped string) string {
 
 // ServeHTTP serves one call.
 func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := &Request{Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA, writer: w, whole: r.Context()}
-	call.ClientID = clientID(r, call.ID)
-	ctx := within(r.Context(), f.Timeout)
-	defer ctx.end()
+	if !f.Serve(w, r) {
+		http.NotFound(w, r)
+	}
+}
+
+// Serve serves one call, if its address belongs to one of the surfaces; else it does nothing and returns false.
+func (f *Frame) Serve(w http.ResponseWriter, r *http.Request) bool {
 	if m := f.exactly(r); m != nil {
-		call.surface = m.surface
-		defer f.guard(w, call, m.surface)
-		r2 := r.WithContext(ctx)
-		r2.RequestURI, r2.Pattern = "", m.pattern
-		call.Request = r2
-		call.retire(m.surface)
-		m.answer(w, call)
-		return
+		f.serveExactly(w, r, m)
+		return true
 	}
 	a, s, ok := f.address(r.URL.EscapedPath())
 	if s == nil {
-		http.NotFound(w, r)
-		return
+		return false
 	}
-	call.surface = s
+	call := f.call(w, r, s)
+	ctx := within(r.Context(), f.Timeout)
+	defer ctx.end()
 	defer f.guard(w, call, s)
 	r2 := r.WithContext(ctx)
 	r2.URL = a.apply(r.URL)
@@ -243,9 +232,33 @@ func (f *Frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, pattern := f.mux.Handler(r2); !ok || pattern == "" {
 		f.write(w, call, s.Problem(call, f.unknown(r2, ok)))
-		return
+		return true
 	}
 	f.mux.ServeHTTP(&exchange{w, call}, r2)
+	return true
+}
+
+// serveExactly serves a call whose route is known, by the same steps.
+func (f *Frame) serveExactly(w http.ResponseWriter, r *http.Request, m *mounted) {
+	call := f.call(w, r, m.surface)
+	ctx := within(r.Context(), f.Timeout)
+	defer ctx.end()
+	defer f.guard(w, call, m.surface)
+	r2 := r.WithContext(ctx)
+	r2.RequestURI, r2.Pattern = "", m.pattern
+	call.Request = r2
+	call.retire(m.surface)
+	m.answer(w, call)
+}
+
+// call is what the frame knows of a call at its beginning.
+func (f *Frame) call(w http.ResponseWriter, r *http.Request, s Surface) *Request {
+	call := &Request{
+		Request: r, Sent: r.URL, ID: newID(), Origin: f.Origin(r), Again: f, Began: f.Now(), FreshMFA: f.FreshMFA,
+		writer: w, surface: s, whole: r.Context(),
+	}
+	call.ClientID = clientID(r, call.ID)
+	return call
 }
 
 // retire finds out how it stands with the dialect of a call.
@@ -368,7 +381,7 @@ func (f *Frame) identify(call *Request) error {
 			Principal: token.Object, Kind: kind, Name: token.Name, Account: token.Account,
 			Address: f.Address(call.Request),
 		},
-		MFA: token.FreshMFA(f.Now(), f.FreshMFA), Contexts: token.Contexts,
+		MFA: token.FreshMFA(call.Began, f.FreshMFA), Contexts: token.Contexts,
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (m *mounted) limit(call *Request) error {
 	if m.route.Check {
 		p = &l.checks
 	}
-	now := m.frame.Now()
+	now := call.Began
 	if wait := p.callers.take(account{call.Tenant, call.Caller.Principal}, now); wait > 0 {
 		return m.frame.tooMany(LimitedCaller, wait)
 	}
@@ -120,7 +120,7 @@ func (f *Frame) limitFailure(call *Request, err error) error {
 	if bad, ok := errors.AsType[*Fault](err); f.limiter == nil || !ok || bad.Problem != Unauthenticated {
 		return err
 	}
-	if wait := f.limiter.addresses.take(network(f.Address(call.Request)), f.Now()); wait > 0 {
+	if wait := f.limiter.addresses.take(network(f.Address(call.Request)), call.Began); wait > 0 {
 		return f.tooMany(LimitedAddress, wait)
 	}
 	return err

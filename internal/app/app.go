@@ -41,7 +41,9 @@ type App struct {
 	Bound time.Duration
 	// Synchronise is told the time by the store's clock, read between two instants of this machine's; nil: nobody is.
 	Synchronise func(store, began, ended time.Time)
-	Log         *slog.Logger
+	// Filling is called before memory is filled, and what it returns afterwards; nil: nobody is.
+	Filling func() (filled func())
+	Log     *slog.Logger
 	Observer
 
 	clock     clock
@@ -81,6 +83,9 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 		return pim.Outcome{}, &pim.Refusal{Code: pim.UnknownRequest}
 	}
 	if err != nil {
+		return pim.Outcome{}, err
+	}
+	if err := a.abreast(ctx, c, ask); err != nil {
 		return pim.Outcome{}, err
 	}
 	a.complete(&c)
@@ -163,7 +168,11 @@ func (a *App) follow(ctx context.Context, cs ...store.Commit) error {
 	defer cancel()
 	for _, c := range cs {
 		if !store.ChangeOf(c).Nothing() {
-			return a.CatchUp(ctx)
+			err := a.CatchUp(ctx)
+			if err != nil {
+				a.alignment.reached.Store(false) // nobody asks now about the doors that they may have moved
+			}
+			return err
 		}
 	}
 	return nil

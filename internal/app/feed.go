@@ -109,14 +109,14 @@ func (a *App) readOn(ctx context.Context, began time.Time) error {
 			return err
 		}
 	}
-	page, err := a.Store.Changes(ctx, a.feed.place)
+	page, err := a.changes(ctx)
 	if err == nil && page.Lost {
 		if a.Log != nil {
 			a.Log.WarnContext(ctx, "what was committed meanwhile cannot be followed one by one: everything is read anew")
 		}
 		if err = a.fill(ctx); err == nil {
 			began = time.Now()
-			page, err = a.Store.Changes(ctx, a.feed.place)
+			page, err = a.changes(ctx)
 		}
 	}
 	if err == nil && page.Lost {
@@ -138,6 +138,13 @@ func (a *App) readOn(ctx context.Context, began time.Time) error {
 	return nil
 }
 
+// changes reads the feed, for no longer than that may take: filling may take longer.
+func (a *App) changes(ctx context.Context) (store.FeedPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, followWithin)
+	defer cancel()
+	return a.Store.Changes(ctx, a.feed.place)
+}
+
 // Load fills the access index from the store. Until it has, nobody holds anything.
 func (a *App) Load(ctx context.Context) error {
 	leave, err := a.feed.take(ctx)
@@ -154,6 +161,9 @@ func (a *App) Load(ctx context.Context) error {
 
 // fill reads everything; the caller has the turn. What is committed meanwhile is read from the feed afterwards.
 func (a *App) fill(ctx context.Context) error {
+	if a.Filling != nil {
+		defer a.Filling()()
+	}
 	place, err := a.Store.FeedPlace(ctx)
 	if err != nil {
 		return err

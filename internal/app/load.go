@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 
 	"portcullis/internal/access"
 	"portcullis/internal/directory"
@@ -11,28 +12,45 @@ import (
 
 // readLive reads what the index is filled with.
 func (a *App) readLive(ctx context.Context, l *access.Loader) error {
-	err := a.Store.Live(ctx, a.Time(), l.Schedule, func(link directory.Link) error {
-		for _, e := range edges([]directory.Link{link}) {
-			if err := l.Link(e); err != nil {
-				return err
+	now := a.Time()
+	return atOnce(ctx,
+		func(ctx context.Context) error { return a.Store.LiveSchedules(ctx, now, l.Schedule) },
+		func(ctx context.Context) error {
+			return a.Store.LiveLinks(ctx, func(link directory.Link) error {
+				return l.Link(access.Edge{Tenant: link.Tenant, Membership: link.Membership()})
+			})
+		},
+		func(ctx context.Context) error {
+			return a.Store.LiveNames(ctx, func(o directory.Object) error {
+				if n, ok := indexName(o); ok {
+					return l.Name(n)
+				}
+				return nil
+			})
+		},
+		func(ctx context.Context) error {
+			return a.Store.LiveResources(ctx, l.Container, l.ResourceRole,
+				func(d store.Denial) error { return l.Denial(d.Tenant, d.Denial) })
+		})
+}
+
+// atOnce does everything at once. The first error ends the rest, and is returned.
+func atOnce(ctx context.Context, all ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var first error
+	var once sync.Once
+	var doing sync.WaitGroup
+	for _, do := range all {
+		doing.Go(func() {
+			if err := do(ctx); err != nil {
+				once.Do(func() { first = err })
+				cancel()
 			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+		})
 	}
-	err = a.Store.LiveNames(ctx, func(o directory.Object) error {
-		if n, ok := indexName(o); ok {
-			return l.Name(n)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return a.Store.LiveResources(ctx, l.Container, l.ResourceRole,
-		func(d store.Denial) error { return l.Denial(d.Tenant, d.Denial) })
+	doing.Wait()
+	return first
 }
 
 // indexName is by what a principal can be found; false for objects that are none.

@@ -20,7 +20,7 @@ import (
 func (h *house) beside(s store.Store) *house {
 	h.Helper()
 	other := newHouse(h.TB, s)
-	other.App.Now = h.time
+	other.Now = h.time
 	if err := other.Load(context.Background()); err != nil {
 		h.Fatal(err)
 	}
@@ -34,7 +34,6 @@ func TestP3NodesSeeWhatATokenNames(t *testing.T) {
 		a := newHouse(t, s)
 		a.settle(1)
 		b := a.beside(s)
-		b.Bound = 50 * time.Millisecond
 		for round := range 20 {
 			k := key(1, 2+round%4, vault)
 			ask := pim.Ask{By: a.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: k}
@@ -57,6 +56,7 @@ func TestP3NodesSeeWhatATokenNames(t *testing.T) {
 				t.Fatalf("round %d: removed at one node, awaited and held at the other", round)
 			}
 		}
+		b.Bound = 50 * time.Millisecond
 		for token, want := range map[string]error{
 			"": app.ErrToken, "c": app.ErrToken, "x1": app.ErrToken, "c-1": app.ErrToken, "c1 ": app.ErrToken, "czzzzzzzzzzzzzzzz": app.ErrToken,
 			"czzzzzzz": app.ErrBehind, "c0": nil, b.Token(): nil,

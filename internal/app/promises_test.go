@@ -155,6 +155,9 @@ func (l *life) step() {
 	switch rapid.IntRange(0, 22).Draw(l.rt, "step") {
 	case 0, 1:
 		l.pass(time.Duration(rapid.IntRange(1, 90).Draw(l.rt, "minutes")) * time.Minute)
+		if rapid.IntRange(0, 11).Draw(l.rt, "the next day") == 0 {
+			l.pass(22 * time.Hour)
+		}
 	case 2:
 		l.tick()
 	case 3:
@@ -337,7 +340,9 @@ func (l *life) times() schedule.Info {
 	if rapid.IntRange(0, 3).Draw(l.rt, "later") == 0 {
 		in.Start = l.Time().Add(time.Duration(rapid.IntRange(1, 300).Draw(l.rt, "start")) * time.Minute)
 	}
-	switch rapid.IntRange(0, 2).Draw(l.rt, "end") {
+	switch rapid.IntRange(0, 3).Draw(l.rt, "end") {
+	case 3:
+		l.daily(&in)
 	case 0:
 		in.Expiration.Kind = schedule.NoExpiration
 	case 1:
@@ -345,6 +350,21 @@ func (l *life) times() schedule.Info {
 			End: l.Time().Add(time.Duration(rapid.IntRange(1, 900).Draw(l.rt, "minutes")) * time.Minute)}
 	}
 	return in
+}
+
+// daily makes times recur each day, for some hours, a few times or for ever.
+func (l *life) daily(in *schedule.Info) {
+	if in.Start.IsZero() {
+		in.Start = l.Time()
+	}
+	in.Expiration = schedule.Expiration{Kind: schedule.AfterDuration,
+		Duration: schedule.FromTime(time.Duration(rapid.IntRange(5, 1500).Draw(l.rt, "each for minutes")) * time.Minute)}
+	year, month, day := in.Start.Date()
+	days := schedule.Range{Type: schedule.NoEnd, StartDate: schedule.Date{Year: year, Month: month, Day: day}, TimeZone: "UTC"}
+	if n := rapid.IntRange(0, 3).Draw(l.rt, "days"); n > 0 {
+		days.Type, days.Occurrences = schedule.Numbered, n
+	}
+	in.Recurrence = &schedule.Recurrence{Pattern: schedule.Pattern{Type: schedule.Daily, Interval: 1}, Range: days}
 }
 
 // answer lets somebody answer, cancel or try to answer an open request.

@@ -24,10 +24,10 @@ type alignment struct {
 // calls it now and then for all. What was committed before the last process ended may not have reached the doors, and other roles may
 // be bound to them now.
 func (a *App) Align(ctx context.Context) error {
-	seen, all := a.alignment.again.take()
+	seen := a.alignment.again.take()
 	reached := a.alignment.reached.Swap(true)
 	var err error
-	if reached && !all {
+	if reached && !seen.tooMuch {
 		err = a.alignSeen(ctx, seen)
 	} else {
 		err = a.alignAll(ctx)
@@ -262,6 +262,18 @@ func (a *App) standingOpen(ctx context.Context, t pim.TenantID, providers map[pi
 			return nil
 		}
 	}
+}
+
+// abreast makes known what was committed before a case was read, where it is asked whether its doors are in line and what tells that
+// is not in the case: who is in a group, and where resources lie. Else what another node has just aligned by what it committed would
+// look wrong, and be turned back for a moment: for ever, if this node were gone before it looked again.
+func (a *App) abreast(ctx context.Context, c pim.Case, ask pim.Ask) error {
+	if ask.Action != pim.Realign || c.Principal.Kind != pim.GroupPrincipal && c.Key.Provider != pim.Resource {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, followWithin)
+	defer cancel()
+	return a.CatchUp(ctx)
 }
 
 // knowDoors leaves of a case's doors those out that lead to what is not there, and, where it is asked whether doors are in line,

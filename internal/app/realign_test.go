@@ -166,6 +166,28 @@ func TestAStartAlignsDoors(t *testing.T) {
 	})
 }
 
+// An activation whose end came while nobody asked stays the clock's to end, also when its eligibility gets other times before the
+// clock has asked.
+func TestTheClockShutsDoorsOfWhatEndedBeforeItsEligibilityChanged(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		h := newHouse(t, s)
+		h.settle(1)
+		h.eligible(1, 2, vault)
+		h.must(h.activation(1, 2, vault, 5*time.Minute))
+		h.wantInside("activated", "db", "p2")
+		h.pass(10 * time.Minute)
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AdminUpdate, Kind: pim.Eligibility, Key: key(1, 2, vault),
+			Schedule: lasting(24 * time.Hour), Justification: "on call"})
+		h.tick()
+		h.wantInside("over", "db")
+		for _, x := range h.schedules(1) {
+			if x.Type == pim.Activated && (x.Ending != pim.Expired || x.Ended != h.Time().Add(-5*time.Minute)) {
+				t.Errorf("the activation is %+v, want it expired five minutes ago", x)
+			}
+		}
+	})
+}
+
 // Whoever holds a role above what a door leads to has its privilege, for as long as that lies there.
 func TestDoorsFollowTheTree(t *testing.T) {
 	onBoth(t, func(t *testing.T, s store.Store) {
@@ -305,6 +327,31 @@ func (h *house) misaligned(tenant int) string {
 	return ""
 }
 
+// give has an administrator give somebody, or a group, what opens a door, or lets them into a group that may: now, later or each day.
+func (l *life) give() {
+	whom := rapid.SampledFrom([]int{2, 3, 4, 5, 11, 12, 13}).Draw(l.rt, "gives")
+	k := rapid.SampledFrom([]pim.Key{
+		key(l.tenant, whom, vault), resourceKey(l.tenant, whom, contributor, rg), groupKey(l.tenant, whom, 12, pim.Member),
+	}).Draw(l.rt, "what")
+	l.try(pim.Ask{By: l.as(l.tenant, 1), Action: pim.AdminAssign, Kind: pim.Assignment, Key: k, Schedule: l.times(), Justification: "on call"})
+}
+
+// unasked says what the clock will not ask in time about a schedule: it ended, or will begin or end, and nobody tells the doors;
+// empty: nothing.
+func (l *life) unasked(s pim.Schedule) string {
+	if s.Ending != pim.NotEnded {
+		return ""
+	}
+	change, changes := s.Window.NextChange(l.Time())
+	if s.Window.Over(l.Time()) {
+		change, changes = s.Window.Span().End, true
+	}
+	if changes && (s.Due.IsZero() || s.Due.After(change)) {
+		return fmt.Sprintf("at %s the clock is to ask at %s about %+v, which changes at %s", l.Time(), s.Due, s, change)
+	}
+	return ""
+}
+
 // After any history of grants, memberships and moves, the doors are open for exactly those who hold what opens them.
 func TestP8DoorsAreOpenForWhoHolds(t *testing.T) {
 	lives(t, func(l *life) {
@@ -312,6 +359,14 @@ func TestP8DoorsAreOpenForWhoHolds(t *testing.T) {
 			what, onto := rapid.SampledFrom([]pim.Scope{one, two}).Draw(l.rt, "what"), rapid.SampledFrom([]pim.Scope{corp, lab, "/"}).Draw(l.rt, "onto")
 			_, err := l.MoveNode(context.Background(), l.as(l.tenant, 1), tenantID(l.tenant), what, onto)
 			codeOf(l.TB, err)
+		}
+		if rapid.Bool().Draw(l.rt, "give") {
+			l.give()
+		}
+		for _, x := range l.schedules(l.tenant) {
+			if missed := l.unasked(x); missed != "" {
+				l.rt.Fatal(missed)
+			}
 		}
 		l.tick()
 		if wrong := l.misaligned(l.tenant); wrong != "" {

@@ -14,10 +14,18 @@ import (
 // asks at once about these doors (see aligned); but it may be gone before it has, or have asked when another node's commit was not
 // known to it yet. So the node that aligns doors for all asks once more, when all of that is known to it.
 type secondLook struct {
-	mu   sync.Mutex
-	seen []store.Commit
-	// size counts what is in it; too much was forgotten when it would have grown beyond mostSeen.
-	size    int
+	mu sync.Mutex
+	seen
+	// size counts what is in it.
+	size int
+}
+
+// seen is what was committed.
+type seen struct {
+	commits []store.Commit
+	// doors are the cases whose doors were aligned, by what was known where they were.
+	doors []pim.Key
+	// tooMuch says that it was forgotten when it would have grown beyond mostSeen, or that something may be missing.
 	tooMuch bool
 }
 
@@ -37,14 +45,14 @@ func (l *secondLook) note(changes []store.Change) {
 			}
 		}
 		n := len(one.Schedules) + len(one.Links) + len(one.Unlinks) + len(one.Objects) + len(one.Resources) + len(one.Cleared)
-		if l.tooMuch || n == 0 {
-			continue
+		if l.size += n + len(c.Doors); l.tooMuch || l.size > mostSeen {
+			l.forget()
+			return
 		}
-		if l.size += n; l.size > mostSeen {
-			l.tooMuch, l.seen, l.size = true, nil, 0
-			continue
+		if n > 0 {
+			l.commits = append(l.commits, one)
 		}
-		l.seen = append(l.seen, one)
+		l.doors = append(l.doors, c.Doors...)
 	}
 }
 
@@ -56,31 +64,36 @@ func principalsOf(objects []directory.Object) []directory.Object {
 func (l *secondLook) missed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tooMuch, l.seen, l.size = true, nil, 0
+	l.forget()
 }
 
-// take returns what was remembered, and forgets it. All: that is not everything.
-func (l *secondLook) take() (seen []store.Commit, all bool) {
+func (l *secondLook) forget() { l.seen, l.size = seen{tooMuch: true}, 0 }
+
+// take returns what was remembered, and forgets it.
+func (l *secondLook) take() seen {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	seen, all = l.seen, l.tooMuch
-	l.seen, l.size, l.tooMuch = nil, 0, false
-	return seen, all
+	was := l.seen
+	l.seen, l.size = seen{}, 0
+	return was
 }
 
 // alignSeen asks once more about the cases whose doors commits may have moved.
-func (a *App) alignSeen(ctx context.Context, seen []store.Commit) error {
+func (a *App) alignSeen(ctx context.Context, seen seen) error {
 	keys := map[pim.Key]bool{}
+	for _, k := range seen.doors {
+		keys[k] = true
+	}
 	below := slices.ContainsFunc(a.Doors, func(b Binding) bool { return b.Provider == pim.Resource })
-	for _, c := range seen {
+	for _, c := range seen.commits {
 		a.ofGrants(c, keys)
 		a.ofMembers(c, keys)
 		if err := a.ofTree(ctx, c, keys); err != nil {
 			return err
 		}
 		for _, s := range c.Schedules {
-			// What it opened is not in the feed, so that it cannot be told whether that lies elsewhere now.
-			if below && s.Key.Provider == pim.Resource {
+			// What it opened is not in the feed: it may lie elsewhere now, or the node that gave it may have known other bindings.
+			if below && s.Key.Provider == pim.Resource || len(a.bindings(s.Key)) > 0 {
 				keys[s.Key] = true
 			}
 		}

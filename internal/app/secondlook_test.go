@@ -89,6 +89,101 @@ func TestP8DoorsOfANodeThatDied(t *testing.T) {
 	other.wantInside("after another", "db", "p2", "p4", "p5")
 }
 
+// stalls is the store of a node that is held up before it writes which doors it opens, and dies right after.
+type stalls struct {
+	dies
+	meanwhile func()
+}
+
+func (s *stalls) Commit(ctx context.Context, c store.Commit) error {
+	if len(c.Effects) == 0 || s.dead {
+		return s.Store.Commit(ctx, c)
+	}
+	s.meanwhile()
+	return s.dies.Commit(ctx, c)
+}
+
+// A node is about to open a door for a new member and is held up; another takes them out again, finds no door to shut, and has taken
+// its second look when the first goes on, and dies. The door is found all the same.
+func TestP8DoorsOfANodeThatWasHeldUp(t *testing.T) {
+	s := engines["postgres"](t)
+	h := newHouse(t, s)
+	h.settle(1)
+	h.must(pim.Ask{By: h.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 12, vault)})
+	align := func() { h.fine("align", errors.Join(h.CatchUp(t.Context()), h.Align(t.Context()))) }
+	align()
+	late := newHouse(t, &stalls{dies: dies{Store: s}, meanwhile: func() {
+		h.must(h.belonging(pim.RemoveOutside, 5, 11))
+		align()
+		h.wantInside("taken out again", "db", "p2", "p3", "p4")
+	}})
+	h.fine("load", late.Load(t.Context()))
+	if _, err := late.Do(t.Context(), late.belonging(pim.AssignOutside, 5, 11)); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+	h.wantInside("the node went on", "db", "p2", "p3", "p4", "p5")
+	align()
+	h.wantInside("after a second look", "db", "p2", "p3", "p4")
+}
+
+// A node that knows other bindings gives somebody a role: the node that aligns doors opens what it knows.
+func TestP8DoorsOfANodeThatKnowsNone(t *testing.T) {
+	s := engines["postgres"](t)
+	h := newHouse(t, s)
+	h.settle(1)
+	align := func() { h.fine("align", errors.Join(h.CatchUp(t.Context()), h.Align(t.Context()))) }
+	align()
+	older := newHouse(t, s)
+	older.Doors = nil
+	h.fine("load", older.Load(t.Context()))
+	older.must(pim.Ask{By: older.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 5, vault)})
+	h.wantInside("given", "db")
+	align()
+	h.wantInside("aligned", "db", "p5")
+}
+
+// A node that does not know yet who was taken out of a group, or put in, leaves the doors as the node left them that does.
+func TestDoorsAreNotTurnedBackByWhoKnowsLess(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		a := newHouse(t, s)
+		a.settle(1)
+		a.must(pim.Ask{By: a.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 12, vault)})
+		b := a.beside(s)
+		a.must(a.belonging(pim.RemoveOutside, 3, 11))
+		a.must(a.belonging(pim.AssignOutside, 5, 11))
+		a.wantInside("at the one node", "db", "p2", "p4", "p5")
+		n := len(a.events(1))
+		if err := b.Align(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.wantInside("at the other", "db", "p2", "p4", "p5")
+		for _, e := range a.events(1)[n:] {
+			t.Errorf("the other node writes %+v", e)
+		}
+	})
+}
+
+// A node that cannot read what it has written asks about the doors that this moved once it can.
+func TestP8DoorsOfACommitThatWasNotFollowed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s store.Store) {
+		silent := &deaf{Store: s}
+		h := newHouse(t, silent)
+		h.settle(1)
+		h.must(pim.Ask{By: h.as(1, 1), Action: pim.AssignOutside, Kind: pim.Assignment, Key: key(1, 12, vault)})
+		h.fine("align", h.Align(t.Context()))
+		by := h.belonging(pim.RemoveOutside, 3, 11)
+		silent.is.Store(true)
+		if _, err := h.Do(t.Context(), by); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("while the feed cannot be read: got %v, want %v", err, store.ErrUnavailable)
+		}
+		h.wantInside("taken out, and not known", "db", "p2", "p3", "p4")
+		silent.is.Store(false)
+		h.fine("catch up", h.CatchUp(t.Context()))
+		h.fine("align again", h.Align(t.Context()))
+		h.wantInside("known", "db", "p2", "p4")
+	})
+}
+
 // cases counts questions about cases.
 type cases struct {
 	store.Store

@@ -14,11 +14,17 @@ const (
 	// (reference pim-v2 §10).
 	PIMAudience    = "https://api.azrbac.mspim.azure.com"
 	PIMApplication = "01fc33a7-78ba-4d2f-a4b7-768e336e890e"
+	// DoorAudience is what doors ask at, and nothing else is.
+	DoorAudience = "api://portcullis/access"
 )
 
 // UserImpersonation is the one permission of a person's token for Azure Resource Manager, and for PIM's own host: what they may do
 // there is told by their roles.
 const UserImpersonation = "user_impersonation"
+
+// EvaluationPermission lets callers ask whether others may. An application that has it alone is a door: its tokens are for
+// DoorAudience.
+const EvaluationPermission = "AccessEvaluation.Read.All"
 
 // GraphAudiences are the names of Microsoft Graph.
 func GraphAudiences() []string { return []string{GraphAudience, GraphApplication} }
@@ -30,4 +36,13 @@ func ManagementAudiences() []string { return []string{ManagementAudience, Classi
 func PIMAudiences() []string { return []string{PIMAudience, PIMApplication} }
 
 // BesidesGraph are the names of everything but Microsoft Graph: a token for these alone opens none of its addresses.
-func BesidesGraph() []string { return slices.Concat(ManagementAudiences(), PIMAudiences()) }
+func BesidesGraph() []string {
+	return slices.Concat(ManagementAudiences(), PIMAudiences(), doorAudiences())
+}
+
+// BesidesManagement is the same for Azure Resource Manager.
+func BesidesManagement() []string {
+	return slices.Concat(GraphAudiences(), PIMAudiences(), doorAudiences())
+}
+
+func doorAudiences() []string { return []string{DoorAudience} }

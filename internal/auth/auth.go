@@ -213,33 +213,33 @@ func (v *Verifier) Token(ctx context.Context, raw string) (Token, error) {
 	now := v.now()
 	var room [2048]byte // most tokens fit, and need no other room
 	hash := sha256.Sum256(append(room[:0], raw...))
-	if t, ok := v.remembered(ctx, hash); ok {
-		return t, v.holds(t, now)
+	if t := v.remembered(ctx, hash); t != nil {
+		return *t, v.holds(t, now)
 	}
 	e, err := v.verify(ctx, raw, now)
 	if err != nil {
 		return Token{}, err
 	}
 	if v.seen != nil {
-		v.seen.put(hash, e)
+		v.seen.put(hash, &e)
 	}
 	return e.token, nil
 }
 
-// remembered finds a token that was verified before and whose key is still the issuer's.
-func (v *Verifier) remembered(ctx context.Context, hash [32]byte) (Token, bool) {
+// remembered finds a token that was verified before and whose key is still the issuer's; nil: there is none.
+func (v *Verifier) remembered(ctx context.Context, hash [32]byte) *Token {
 	if v.seen == nil {
-		return Token{}, false
+		return nil
 	}
-	e, ok := v.seen.get(hash)
-	if !ok {
-		return Token{}, false
+	e := v.seen.get(hash)
+	if e == nil {
+		return nil
 	}
 	key, err := e.from.Keys.Key(ctx, e.key.KeyID)
 	if err != nil || key != e.key {
-		return Token{}, false
+		return nil
 	}
-	return e.token, true
+	return &e.token
 }
 
 // verify checks everything, the signature before anything that the token says of itself is told to the caller.
@@ -270,7 +270,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, now time.Time) (entry
 	if err != nil {
 		return entry{}, err
 	}
-	if err := v.holds(t, now); err != nil {
+	if err := v.holds(&t, now); err != nil {
 		return entry{}, err
 	}
 	return entry{token: t, from: from, key: key}, nil
@@ -308,7 +308,7 @@ func (v *Verifier) audience(from *issuer, audience []string) bool {
 	return false
 }
 
-func (v *Verifier) holds(t Token, now time.Time) error {
+func (v *Verifier) holds(t *Token, now time.Time) error {
 	switch {
 	case now.After(t.Expires.Add(v.skew)):
 		return &Error{Reason: Expired}

@@ -7,7 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// entry is a token that was verified, and by what.
+// entry is a token that was verified, and by what. It does not change.
 type entry struct {
 	token Token
 	from  *issuer
@@ -25,25 +25,26 @@ type cache struct {
 
 type slot struct {
 	hash [32]byte
-	entry
+	*entry
 }
 
 func newCache(size int) *cache {
 	return &cache{size: size, order: list.New(), slots: make(map[[32]byte]*list.Element)}
 }
 
-func (c *cache) get(hash [32]byte) (entry, bool) {
+// get finds what is remembered; nil: nothing.
+func (c *cache) get(hash [32]byte) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.slots[hash]
 	if !ok {
-		return entry{}, false
+		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*slot).entry, true
+	return e.Value.(*slot).entry
 }
 
-func (c *cache) put(hash [32]byte, e entry) {
+func (c *cache) put(hash [32]byte, e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.slots[hash]; ok {

@@ -20,14 +20,14 @@ import (
 // ErrSecret says that signing keys in the store are sealed with another secret than this node's, or that it has none.
 var ErrSecret = errors.New("the signing keys in the store are sealed")
 
-// MinSecret is the least length of a secret that keys are sealed with, in bytes.
-const MinSecret = 32
+// minSecret is the least length of a secret that keys are sealed with, in bytes.
+const minSecret = 32
 
 // VaultKeys keeps signing keys in the store's vault, which all nodes share, so that each believes what another has signed. Private
 // keys are sealed with AES-256-GCM where there is a secret, by a key that HKDF (RFC 5869) makes of it.
 type VaultKeys struct {
 	Vault store.Vault
-	// Secret has MinSecret bytes or more; empty: keys are kept as they are, and who reads the database can sign.
+	// Secret has minSecret bytes or more; empty: keys are kept as they are, and who reads the database can sign.
 	Secret []byte
 }
 
@@ -51,8 +51,8 @@ type keptKey struct {
 const sealing = "portcullis: signing keys, AES-256-GCM"
 
 func (v VaultKeys) cipher() (cipher.AEAD, error) {
-	if len(v.Secret) < MinSecret {
-		return nil, fmt.Errorf("the secret has %d bytes, and %d are the least", len(v.Secret), MinSecret)
+	if len(v.Secret) < minSecret {
+		return nil, fmt.Errorf("the secret has %d bytes, and %d are the least", len(v.Secret), minSecret)
 	}
 	key, err := hkdf.Key(sha256.New, v.Secret, nil, sealing, 32)
 	if err != nil {

@@ -14,7 +14,7 @@ const (
 )
 
 func publicResources() []string {
-	return append(auth.ManagementAudiences(), auth.GraphAudience, auth.PIMAudience)
+	return append(auth.ManagementAudiences(), auth.GraphAudience, auth.PIMAudience, auth.DoorAudience)
 }
 
 // wish is what a list of scopes asks for.
@@ -108,8 +108,20 @@ func (w wish) impersonates() bool {
 	return w.resource == auth.PIMAudience || slices.Contains(auth.ManagementAudiences(), w.resource)
 }
 
+// audience is what an application's own token with these permissions is made out to: what it asks for, but for a door nothing
+// that is more than asking.
+func (w wish) audience(permissions []string) string {
+	if slices.Equal(permissions, []string{auth.EvaluationPermission}) {
+		return auth.DoorAudience
+	}
+	return w.resource
+}
+
 // within are those of an application's permissions that the resource knows.
 func (w wish) within(permissions []string) []string {
+	if w.resource == auth.DoorAudience {
+		return slices.DeleteFunc(slices.Clone(permissions), func(name string) bool { return name != auth.EvaluationPermission })
+	}
 	if !w.impersonates() && w.resource != auth.GraphAudience {
 		return permissions
 	}

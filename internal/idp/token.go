@@ -103,6 +103,7 @@ func (p *Provider) appTokens(ctx context.Context, c *client, scopes []string) (t
 		return tokens{}, errResource(w)
 	}
 	o := c.object
+	w.resource = w.audience(o.App.Permissions)
 	a := accessClaims{
 		registered: p.register(ctx, o, w.resource, string(o.ID)),
 		AppID:      o.App.ClientID, Party: o.App.ClientID, AppName: o.DisplayName,

@@ -145,7 +145,8 @@ func (d *decision) expired() (Schedule, bool) {
 	return last, last.ID != ""
 }
 
-// replace ends a grant in favour of one with other times, and carries over or ends what rests on it.
+// replace ends a grant in favour of one with other times, and carries over or ends what rests on it. An activation whose own end has
+// come is left to the clock, which has yet to end it.
 func (d *decision) replace(old Schedule, w schedule.Window) error {
 	if err := d.settlesOthers(); err != nil {
 		return err
@@ -156,7 +157,7 @@ func (d *decision) replace(old Schedule, w schedule.Window) error {
 	d.provision(&r, d.given(w, old))
 	fresh := d.out.Schedules[len(d.out.Schedules)-1]
 	for _, dep := range d.c.Dependents {
-		if dep.Schedule.Eligibility == old.ID {
+		if dep.Schedule.Eligibility == old.ID && dep.Schedule.Live(d.now) {
 			d.carry(dep, fresh)
 		}
 	}

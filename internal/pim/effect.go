@@ -55,6 +55,14 @@ type Effect struct {
 // MemberSuffix ends the ID of an effect by which a group's grant opens a door for a member.
 func MemberSuffix(member PrincipalID) string { return "/" + string(member) }
 
+// Holder is for whom an effect opens a door: whoever has the grant, or the member of the group that has it.
+func (e Effect) Holder() PrincipalID {
+	if strings.HasSuffix(e.ID, "/"+e.Door+"/"+e.Privilege) {
+		return e.Key.Principal
+	}
+	return PrincipalID(e.ID[strings.LastIndexByte(e.ID, '/')+1:])
+}
+
 // For says whether an effect opens a door for a principal: by its own grant, or as a member of the group that has it.
 func (e Effect) For(p PrincipalID) bool {
 	return e.Key.Principal == p || strings.HasSuffix(e.ID, MemberSuffix(p))

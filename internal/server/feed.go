@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -9,12 +10,15 @@ import (
 const (
 	// A node reads the feed when it hears of a commit, and besides: often where it cannot hear; often enough to stay certain where
 	// somebody asks it; else rarely, for whoever asks first has it read anyway.
-	deafEvery, idleEvery = 200 * time.Millisecond, 30 * time.Second
+	deafEvery, idleEvery = 100 * time.Millisecond, 30 * time.Second
 	certainPart          = 4 // of the bound
+	// Where much is committed a node rests twice as long as its last reading took, and longestRest at most, before it follows what
+	// it has heard of meanwhile: several groups of commits then come with one reading.
+	restsFor, longestRest = 2, 5 * time.Millisecond
 	// listenAgain is the pause after listening broke off.
 	listenAgain = time.Second
-	// readFeedWithin bounds one reading.
-	readFeedWithin = 10 * time.Second
+	// followWithin bounds one reading, which may have to read everything anew. The application bounds those of the feed alone.
+	followWithin = time.Minute
 	// changesKept is for how long a change is kept. A node that is behind by more reads everything anew.
 	changesKept = time.Hour
 )
@@ -23,7 +27,9 @@ const (
 func (s *Server) follow(ctx context.Context) {
 	heard := make(chan struct{}, 1)
 	var listening atomic.Bool
-	go s.listenToFeed(ctx, heard, &listening)
+	var listener sync.WaitGroup
+	listener.Go(func() { s.listenToFeed(ctx, heard, &listening) })
+	defer listener.Wait()
 	for {
 		timer := time.NewTimer(s.nextReading(listening.Load()))
 		select {
@@ -34,12 +40,24 @@ func (s *Server) follow(ctx context.Context) {
 			timer.Stop()
 		case <-timer.C:
 		}
-		call, cancel := context.WithTimeout(ctx, readFeedWithin)
+		began := time.Now()
+		call, cancel := context.WithTimeout(ctx, followWithin)
 		err := s.App.CatchUp(call)
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "the feed of changes cannot be read; it is tried again", "error", err, "behind", s.App.Behind())
 		}
+		pause(ctx, min(restsFor*time.Since(began), longestRest))
+	}
+}
+
+// pause waits, or until the context ends.
+func pause(ctx context.Context, length time.Duration) {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
@@ -74,19 +92,13 @@ func (s *Server) listenToFeed(ctx context.Context, heard chan<- struct{}, listen
 			return
 		}
 		s.Log.WarnContext(ctx, "other nodes' commits are not heard of at once; the feed is read instead", "error", err)
-		pause := time.NewTimer(listenAgain)
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
-		}
-		pause.Stop()
+		pause(ctx, listenAgain)
 	}
 }
 
 // forgetChanges deletes those that every node that still runs has read long ago.
 func (s *Server) forgetChanges(ctx context.Context) error {
-	_, err := s.Store.PurgeChanges(ctx, s.real().Add(-changesKept), tidyLimit)
-	return err
+	return purge(func() (int, error) { return s.Store.PurgeChanges(ctx, s.real().Add(-changesKept), tidyLimit) })
 }
 
 // storeClock is the real clock of a node: the machine's, set right by the store's, so that no two nodes disagree about what has ended.

@@ -39,8 +39,7 @@ func (s *Server) handler() http.Handler {
 	}
 	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.frame.Serves(r):
-			s.frame.ServeHTTP(w, r)
+		case s.frame.Serve(w, r):
 		case s.idp.Owns(r.URL.Path):
 			s.otherwise(surfaceSignIn, w, r, s.idp.Handler())
 		default:
@@ -61,7 +60,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				panic(p)
 			}
 			s.Log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			plain(w, http.StatusInternalServerError, "Something went wrong. Request "+w.Header().Get(telemetry.RequestID)+".")
+			plain(w, http.StatusInternalServerError, "Something went wrong. Request "+telemetry.Name(w.Header())+".")
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -85,7 +84,7 @@ func (s *Server) serveFront(w http.ResponseWriter, _ *http.Request) {
 		"                     "+s.url+"/api/v2/privilegedAccess\n"+
 		"PIM v1               "+s.url+"/beta/privilegedRoles\n"+
 		"SCIM 2.0             "+s.url+"/scim/v2\n"+
-		"AuthZEN              "+s.url+"/access/v1/evaluation\n"+
+		"AuthZEN              "+s.url+"/.well-known/authzen-configuration\n"+
 		"Sign-in              "+s.url+"/{tenant}/v2.0/.well-known/openid-configuration\n"+
 		"Device code          "+s.url+"/device")
 }

@@ -80,6 +80,5 @@ func (s *Server) tell() {
 
 // forgetMails deletes those that came to their end long ago.
 func (s *Server) forgetMails(ctx context.Context) error {
-	_, err := s.Store.PurgeMails(ctx, s.App.Time().AddDate(0, 0, -mailsKept), tidyLimit)
-	return err
+	return purge(func() (int, error) { return s.Store.PurgeMails(ctx, s.App.Time().AddDate(0, 0, -mailsKept), tidyLimit) })
 }

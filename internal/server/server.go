@@ -120,13 +120,15 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) URL() string { return s.url }
 
 // CAFile is the file with the certificate that clients have to trust; empty with a certificate of one's own.
-func (s *Server) CAFile() string {
-	if s.settings.TLS.Certificate != "" {
+func (s *Server) CAFile() string { return caFileOf(s.settings) }
+
+func caFileOf(settings config.Settings) string {
+	if settings.TLS.Certificate != "" {
 		return ""
 	}
-	path, err := filepath.Abs(filepath.Join(s.settings.Data, caFile))
+	path, err := filepath.Abs(filepath.Join(settings.Data, caFile))
 	if err != nil {
-		return filepath.Join(s.settings.Data, caFile)
+		return filepath.Join(settings.Data, caFile)
 	}
 	return path
 }
@@ -167,7 +169,7 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	s.url = s.settings.PublicURL
 	if s.url == "" {
-		s.url = "https://" + publicHost(s.settings.Listen[0], s.listeners[0].Addr())
+		s.url = "https://" + publicHost(s.settings.Listen[0], s.listeners[0].Addr().String())
 	}
 	return nil
 }
@@ -182,9 +184,9 @@ func (s *Server) warnOfSample() {
 }
 
 // publicHost is how callers on this machine reach an address.
-func publicHost(asked string, got net.Addr) string {
-	host, _, _ := net.SplitHostPort(asked) // it was listened at
-	_, port, _ := net.SplitHostPort(got.String())
+func publicHost(asked, got string) string {
+	host, _, _ := net.SplitHostPort(asked) // the settings were looked at
+	_, port, _ := net.SplitHostPort(got)
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
@@ -245,7 +247,7 @@ func (s *Server) openApp(context.Context) error {
 		s.clock.set(s.options.Sample.ClockOffset)
 	}
 	s.App = &app.App{Store: s.Store, Index: access.New(), Now: s.clock.Now, Wake: s.wake, Log: s.Log,
-		HashPassword: idp.HashPassword, Bound: s.settings.Staleness, Synchronise: s.synchronise}
+		HashPassword: idp.HashPassword, Bound: s.settings.Staleness, Synchronise: s.synchronise, Filling: collectMore}
 	s.uses = &uses{store: s.Store}
 	s.surfaces = surfaces(s.App, s.Store, s.settings.Dialects, s.usesOf)
 	return nil

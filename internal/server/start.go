@@ -91,10 +91,6 @@ func (s *Server) firstStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	login := "pim login --server " + s.url
-	if s.CAFile() != "" {
-		login += " --ca " + s.CAFile()
-	}
 	_, err = fmt.Fprintf(s.notices, `
 This is the first start: the tenant %q was made, with one administrator.
 
@@ -105,7 +101,7 @@ This is the first start: the tenant %q was made, with one administrator.
 
 The password is not shown again.
 
-`, s.settings.Tenant.Name, admin.Account, admin.Password, admin.Tenant, login)
+`, s.settings.Tenant.Name, admin.Account, admin.Password, admin.Tenant, Reach{s.url, s.CAFile()}.SignIn(""))
 	return err
 }
 
@@ -238,8 +234,17 @@ func (s *Server) tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyWithin)
 	defer cancel()
 	s.App.Index.Sweep(s.App.Time())
-	_, err := s.Store.PurgeSecrets(ctx, s.real(), tidyLimit)
+	err := purge(func() (int, error) { return s.Store.PurgeSecrets(ctx, s.real(), tidyLimit) })
 	return errors.Join(err, s.forgetMails(ctx), s.forgetChanges(ctx))
+}
+
+// purge deletes some, tidyLimit at most, as often as there are so many.
+func purge(some func() (int, error)) error {
+	for {
+		if n, err := some(); err != nil || n < tidyLimit {
+			return err
+		}
+	}
 }
 
 // OpenStore opens the store of a server whether or not one runs on it, for what an operator does to it by hand. Its

@@ -78,6 +78,8 @@ type Change struct {
 	Denials        []Denial
 	Undenied       []Denial
 	Tenants        []pim.TenantID
+	// Doors are cases whose effects were changed though none of their schedules was: somebody asked whether doors are in line.
+	Doors []pim.Key
 	// Due is when the first of what was planned is due; zero: nothing was. Told says that somebody is to be told something.
 	Due  time.Time
 	Told bool
@@ -88,7 +90,7 @@ func ChangeOf(c Commit) Change {
 	out := Change{
 		Schedules: c.Schedules, Links: c.Links, Unlinks: c.Unlinks, Objects: c.Objects, Deleted: c.Deleted,
 		Resources: c.Resources, Cleared: c.Cleared, Denials: c.Denials, Undenied: c.Undenied,
-		Due: firstDue(c.Outcome), Told: len(c.Notices) > 0,
+		Doors: doorsMoved(c.Outcome), Due: firstDue(c.Outcome), Told: len(c.Notices) > 0,
 	}
 	if c.Tenant != nil {
 		out.Tenants = []pim.TenantID{c.Tenant.ID}
@@ -99,7 +101,26 @@ func ChangeOf(c Commit) Change {
 // Nothing says whether nobody needs to know of the change.
 func (c Change) Nothing() bool {
 	return len(c.Schedules)+len(c.Links)+len(c.Unlinks)+len(c.Objects)+len(c.Deleted)+len(c.Resources)+len(c.Cleared)+
-		len(c.Denials)+len(c.Undenied)+len(c.Tenants) == 0 && c.Due.IsZero() && !c.Told
+		len(c.Denials)+len(c.Undenied)+len(c.Tenants)+len(c.Doors) == 0 && c.Due.IsZero() && !c.Told
+}
+
+// doorsMoved are the cases of effects that are changed without their schedules.
+func doorsMoved(o pim.Outcome) (moved []pim.Key) {
+	if len(o.Effects) == 0 {
+		return nil
+	}
+	changed := make(map[pim.ScheduleID]bool, len(o.Schedules))
+	for _, s := range o.Schedules {
+		changed[s.ID] = true
+	}
+	seen := map[pim.Key]bool{}
+	for _, e := range o.Effects {
+		if !changed[e.Schedule] && !seen[e.Key] {
+			seen[e.Key] = true
+			moved = append(moved, e.Key)
+		}
+	}
+	return moved
 }
 
 // firstDue is when the first of what an outcome plans is due; zero: nothing is.

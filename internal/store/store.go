@@ -191,9 +191,12 @@ type Lists interface {
 	Policies(context.Context, pim.TenantID, []pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
 	// PoliciesAt returns the stored policies of all roles of a provider at one scope, of a key without a role.
 	PoliciesAt(context.Context, pim.RoleKey) (map[pim.RoleKey]policy.Policy, error)
-	// Live streams every schedule of every tenant that holds at now or later, and every link between groups and their
-	// members, to fill the access index. It stops at the first error of yield.
-	Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error
+	// LiveSchedules streams every schedule of every tenant that holds at now or later, to fill the access index, with nothing but
+	// its id, key, kind, type, window, request, eligibility and condition. It stops at the first error of yield, as those do
+	// that follow. What is being committed meanwhile may be missing, or be there as it was and as it is.
+	LiveSchedules(ctx context.Context, now time.Time, yield func(pim.Schedule) error) error
+	// LiveLinks streams every link between groups and their members.
+	LiveLinks(ctx context.Context, yield func(directory.Link) error) error
 	// LiveNames streams all principals with nothing but their kind and what they go by: principal name, client id, external id,
 	// folded where they compare without letter case.
 	LiveNames(ctx context.Context, principals func(directory.Object) error) error

@@ -26,6 +26,16 @@ func NewLogger(w io.Writer, level slog.Level, json bool) *slog.Logger {
 // RequestID is the header under which every answer names its request.
 const RequestID = "Request-Id"
 
+// Name returns the id under which a request is answered, by the headers of its answer. Without one it is given one here.
+func Name(answer http.Header) string {
+	if named := answer[RequestID]; len(named) > 0 && named[0] != "" {
+		return named[0]
+	}
+	id := rand.Text()
+	answer[RequestID] = []string{id}
+	return id
+}
+
 // Requests logs each request once it is answered, and gives it an id where the handler has none of its own. What the
 // paths in quiet answer well is logged for debugging alone: somebody asks for them every second. So is, of paths below one that ends
 // with a slash, everything that the server did not fail at: doors ask there for every call of theirs.
@@ -33,11 +43,12 @@ func Requests(log *slog.Logger, next http.Handler, quiet ...string) http.Handler
 	still := quietly(quiet)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		id := rand.Text()
-		w.Header().Set(RequestID, id)
-		answer := &Answer{ResponseWriter: w}
+		answer := &Answer{ResponseWriter: w, named: true}
 		path := r.URL.Path
 		defer func() {
+			if answer.status == 0 { // nothing was written
+				Name(w.Header())
+			}
 			status := answer.Status()
 			as := level(status)
 			if still(path, status) {
@@ -46,12 +57,9 @@ func Requests(log *slog.Logger, next http.Handler, quiet ...string) http.Handler
 			if !log.Enabled(r.Context(), as) {
 				return
 			}
-			if own := w.Header().Get(RequestID); own != "" {
-				id = own
-			}
 			log.LogAttrs(r.Context(), as, "request", slog.String("method", r.Method), slog.String("path", path),
 				slog.Int("status", status), slog.Int64("bytes", answer.bytes), slog.Duration("took", time.Since(began)),
-				slog.String("request", id), slog.String("from", r.RemoteAddr))
+				slog.String("request", Name(w.Header())), slog.String("from", r.RemoteAddr))
 		}()
 		next.ServeHTTP(answer, r)
 	})
@@ -89,6 +97,8 @@ type Answer struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	// named says that no answer goes out without an id.
+	named bool
 }
 
 // Status is that of the answer, once it is written.
@@ -102,7 +112,7 @@ func (a *Answer) Status() int {
 // WriteHeader implements http.ResponseWriter.
 func (a *Answer) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
-		a.status = status
+		a.begin(status)
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -110,11 +120,19 @@ func (a *Answer) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (a *Answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
-		a.status = http.StatusOK
+		a.begin(http.StatusOK)
 	}
 	n, err := a.ResponseWriter.Write(b)
 	a.bytes += int64(n)
 	return n, err
+}
+
+// begin stands before the headers are sent.
+func (a *Answer) begin(status int) {
+	a.status = status
+	if a.named {
+		Name(a.Header())
+	}
 }
 
 // Unwrap lets http.ResponseController reach what lies behind.

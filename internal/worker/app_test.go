@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +161,55 @@ func TestP8FromAskToProof(t *testing.T) {
 		stop()
 		s.effects()
 	})
+}
+
+// outside gives or takes what amira or her group has, as writing to the directory does.
+func (s *site) outside(what pim.Action, k pim.Key) {
+	s.Helper()
+	_, err := s.Do(s.Context(), pim.Ask{By: s.Caller(tenant, pim.Caller{MFA: true, Actor: pim.Actor{Principal: admin, Kind: pim.UserPrincipal}}),
+		Action: what, Kind: pim.Assignment, Key: k, Justification: "on call"})
+	if err != nil {
+		s.Fatalf("%v of %v: %v", what, k, err)
+	}
+	s.after(time.Second)
+}
+
+// Somebody has a role in their own name and by two groups: whichever goes first, the door is shut when the last of them goes.
+func TestP8ADoorStaysOpenForTheOtherGrant(t *testing.T) {
+	team, teams := pim.PrincipalID("00000001-0000-4000-8000-000000000011"), pim.PrincipalID("00000001-0000-4000-8000-000000000012")
+	of := func(p pim.PrincipalID) pim.Key {
+		return pim.Key{Tenant: tenant, Provider: pim.Directory, Scope: pim.Everywhere, Role: desk, Principal: p}
+	}
+	in := func(p, g pim.PrincipalID) pim.Key {
+		return pim.Key{Tenant: tenant, Provider: pim.Group, Scope: pim.Scope(g), Role: pim.Member, Principal: p}
+	}
+	ways := []pim.Key{of(amira), of(team), of(teams)}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		onEachStore(t, func(s *site) {
+			defer s.work("a")()
+			var groups store.Commit
+			for _, g := range []pim.PrincipalID{team, teams} {
+				groups.Objects = append(groups.Objects, directory.Object{Tenant: tenant, ID: g, Kind: directory.KindGroup, Enabled: true,
+					DisplayName: string(g), Group: &directory.Group{SecurityEnabled: true, RoleAssignable: true}})
+			}
+			if err := s.Store.Commit(s.Context(), groups); err != nil {
+				s.Fatal(err)
+			}
+			s.outside(pim.AssignOutside, in(amira, team))
+			s.outside(pim.AssignOutside, in(amira, teams))
+			for _, k := range ways {
+				s.outside(pim.AssignOutside, k)
+			}
+			s.check("three ways", true, true)
+			for n, i := range order {
+				s.outside(pim.RemoveOutside, ways[i])
+				s.check(fmt.Sprint("taken ", order[:n+1]), n < 2, n < 2)
+			}
+			if got := s.door.count("revoke"); got != 1 {
+				s.Errorf("%v: the door was shut %d times", order, got)
+			}
+		})
+	}
 }
 
 // effects checks that there are three, each gone and proved.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -167,10 +168,29 @@ func (w *Worker) shut(ctx context.Context, e pim.Effect) (heirs string, err erro
 	return "", nil
 }
 
-// same lists other effects of the principal that want the same privilege for the same account now.
+// holders are those by whose grants an effect's principal may have its privilege: itself, and the groups that it is in, or will be or
+// was until lately.
+func (w *Worker) holders(ctx context.Context, e pim.Effect) ([]string, error) {
+	links, err := w.Store.GroupsAbove(ctx, e.Tenant, e.Holder())
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{string(e.Key.Principal), string(e.Holder())}
+	for _, l := range links {
+		ids = append(ids, string(l.From))
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// same lists other effects that want the same privilege for the same account now, by whichever grant the principal has it.
 func (w *Worker) same(ctx context.Context, e pim.Effect) ([]pim.Effect, error) {
+	holders, err := w.holders(ctx, e)
+	if err != nil {
+		return nil, err
+	}
 	q := store.Query{Tenant: e.Tenant, Limit: pageSize, Where: store.And{
-		store.Is(store.FieldPrincipal, string(e.Key.Principal)),
+		store.In{Field: store.FieldPrincipal, Values: holders},
 		store.Or{store.Is(store.FieldState, int(pim.EffectPending)), store.Is(store.FieldState, int(pim.Usable))},
 	}}
 	now := w.now()

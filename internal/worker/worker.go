@@ -36,6 +36,7 @@ type Asker interface {
 type Store interface {
 	store.Work
 	Effects(context.Context, store.Query) (store.Page[pim.Effect], error)
+	GroupsAbove(ctx context.Context, t pim.TenantID, member pim.PrincipalID) ([]directory.Link, error)
 	Tenants(context.Context) ([]directory.Tenant, error)
 }
 

@@ -197,10 +197,11 @@ func (b *bench) inProcess(ctx context.Context, size estateSize, e *estate) error
 	}
 	b.note("1f, 5b: a process that holds nothing but the index (and what asks it): %d grants in force of %d, %d memberships, %d people and %d places, read"+
 		" from PostgreSQL in %.1f s. The heap is what more is reachable after that, over the grants in force; names and memberships are in it. A check"+
-		" reads the clock, asks for one role and is explained; one goroutine, two seconds a round; %d answers were as the oracle's.", f.Grants,
-		len(e.held), len(e.teams)*teamSize+size.Joined, len(e.people), len(e.places), f.Filled.Seconds(), oracled)
-	b.measured("1f", microseconds(f.Check), "processor time "+figureList(microseconds(f.CheckCPU))+" µs")
-	b.measured("1f+", microseconds(f.Many), fmt.Sprintf("a member of %d groups; processor time %s µs", f.Groups, figureList(microseconds(f.ManyCPU))))
+		" reads the clock, asks for one role and is explained; one goroutine, two seconds a round, told in processor time of the process, its collector's"+
+		" among it; %d answers were as the oracle's.", f.Grants, len(e.held), len(e.teams)*teamSize+size.Joined, len(e.people), len(e.places),
+		f.Filled.Seconds(), oracled)
+	b.measured("1f", microseconds(f.CheckCPU), "processor time; passed "+figureList(microseconds(f.Check))+" µs")
+	b.measured("1f+", microseconds(f.ManyCPU), fmt.Sprintf("a member of %d groups; passed %s µs", f.Groups, figureList(microseconds(f.Many))))
 	b.measured("1f0", []float64{math.Floor(f.Allocations)}, fmt.Sprintf("%.6f a check, those of the runtime among them", f.Allocations))
 	b.measured("5b", []float64{float64(f.Heap) / float64(f.Grants)}, fmt.Sprintf("%.1f MB", float64(f.Heap)/1e6))
 	return nil

@@ -54,15 +54,15 @@ func serveSettings(ctx context.Context, file string) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	node, err := server.Open(ctx, server.Options{Settings: s, Log: telemetry.NewLogger(os.Stderr, slog.LevelInfo, false), Notices: os.Stderr})
-	if err != nil {
-		return err
-	}
 	stopProfile, err := profileTo(os.Getenv(profileVariable))
 	if err != nil {
 		return err
 	}
 	defer stopProfile()
+	node, err := server.Open(ctx, server.Options{Settings: s, Log: telemetry.NewLogger(os.Stderr, slog.LevelInfo, false), Notices: os.Stderr})
+	if err != nil {
+		return err
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(where{node.URL(), node.CAFile()}); err != nil {
 		return err
 	}

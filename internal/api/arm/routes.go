@@ -15,7 +15,7 @@ type route struct {
 }
 
 // user is what a person's token for Azure Resource Manager permits. What an application may do is told by its roles alone.
-var user = api.Access{Delegated: []string{auth.UserImpersonation}, ApplicationAny: true, NotMadeFor: slices.Concat(auth.GraphAudiences(), auth.PIMAudiences())}
+var user = api.Access{Delegated: []string{auth.UserImpersonation}, ApplicationAny: true, NotMadeFor: auth.BesidesManagement()}
 
 const (
 	get   = http.MethodGet

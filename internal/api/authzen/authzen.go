@@ -63,19 +63,19 @@ package authzen
 
 import (
 	"context"
-	"hash/maphash"
 	"net/http"
 	"time"
 
 	"portcullis/internal/access"
 	"portcullis/internal/api"
 	"portcullis/internal/app"
+	"portcullis/internal/auth"
 	"portcullis/internal/pim"
 	"portcullis/internal/rbac"
 )
 
 // Permission lets callers ask about others.
-const Permission = "AccessEvaluation.Read.All"
+const Permission = auth.EvaluationPermission
 
 // Application is what the surface asks of the application; *app.App is one.
 type Application interface {
@@ -109,7 +109,6 @@ type Surface struct {
 	app   Application
 	index Index
 	roles roles
-	paths paths
 	rooms rooms
 
 	streams streams
@@ -122,7 +121,7 @@ type Surface struct {
 // New makes the surface.
 func New(a Application, ix Index) *Surface {
 	return &Surface{
-		app: a, index: ix, roles: roles{list: a.Roles, now: time.Now}, paths: paths{seed: maphash.MakeSeed()},
+		app: a, index: ix, roles: roles{list: a.Roles, now: time.Now},
 		streams: streams{of: map[access.Account]int{}},
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"portcullis/internal/access"
 	"portcullis/internal/api/authzen"
 	"portcullis/internal/app"
 	"portcullis/internal/pim"
@@ -188,7 +187,7 @@ func TestPagesAreComplete(t *testing.T) {
 		}
 	}
 	// An application holds it, too, which a search for users passes over.
-	w.index.Publish(access.Change{})
+	w.give(900, readers, pim.Everywhere, 0)
 	for _, limit := range []int{1, 2, 7, 20, 1000} {
 		var got []string
 		token := ""

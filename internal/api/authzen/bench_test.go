@@ -2,6 +2,7 @@ package authzen_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"portcullis/internal/access"
 	"portcullis/internal/catalog"
 	"portcullis/internal/pim"
 )
@@ -26,11 +28,12 @@ type body struct{ strings.Reader }
 
 func (*body) Close() error { return nil }
 
-func handle(b *testing.B, h http.Handler, path, text string) {
+// handle sends bodies of the same length, one after the other.
+func handle(b *testing.B, h http.Handler, path string, texts ...string) {
 	b.Helper()
 	rec := httptest.NewRecorder()
 	request := func() *http.Request {
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "https://pim.test"+path, strings.NewReader(text))
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "https://pim.test"+path, strings.NewReader(texts[0]))
 		r.Header.Set("Authorization", "Bearer "+asDoor)
 		r.Header.Set("Content-Type", "application/json")
 		return r
@@ -39,12 +42,13 @@ func handle(b *testing.B, h http.Handler, path, text string) {
 		b.Fatalf("got %d with %s", rec.Code, rec.Body)
 	}
 	b.ReportAllocs()
+	b.ResetTimer()
 	before := processorTime(b)
 	b.RunParallel(func(pb *testing.PB) {
 		r, s, in := request(), &sink{http.Header{}}, &body{}
 		r.Body = in
-		for pb.Next() {
-			in.Reset(text)
+		for n := 0; pb.Next(); n++ {
+			in.Reset(texts[n%len(texts)])
 			clear(s.header)
 			h.ServeHTTP(s, r)
 		}
@@ -79,6 +83,17 @@ func BenchmarkHandler(b *testing.B) {
 	b.Run("resourceRole", func(b *testing.B) {
 		handle(b, w.frame, "/access/v1/evaluation", `{"subject":{"type":"user","id":"`+string(person(7))+`"},"action":{"name":"Contributor"},"resource":{"type":"azure","id":"`+db+`"}}`)
 	})
+	b.Run("inManyGroups", func(b *testing.B) { // a subject of 200 groups, the last of which holds it
+		handle(b, w.frame, "/access/v1/evaluation", `{"subject":{"type":"user","id":"`+string(w.crowded(8))+`"},"action":{"name":"Owner"},"resource":{"type":"azure","id":"`+db+`"}}`)
+	})
+	b.Run("manyPlaces", func(b *testing.B) { // as in an estate, nothing of which is at hand in the processor
+		texts := make([]string, 8192)
+		for n := range texts {
+			texts[n] = fmt.Sprintf(`{"subject":{"type":"user","id":"%s"},"action":{"name":"Contributor"},"resource":{"type":"azure","id":"%s/resourceGroups/rg-%05d/providers/Microsoft.Sql/servers/s-%06d"}}`,
+				person(n%1000+1), "/subscriptions/5c3e0000-0000-4000-8000-000000000071", n/20, n)
+		}
+		handle(b, w.frame, "/access/v1/evaluation", texts...)
+	})
 	b.Run("operation", func(b *testing.B) {
 		handle(b, w.frame, "/access/v1/evaluation", `{"subject":{"type":"user","id":"`+string(person(7))+`"},"action":{"name":"Microsoft.Sql/servers/databases/read"},"resource":{"type":"azure","id":"`+db+`"}}`)
 	})
@@ -89,6 +104,19 @@ func BenchmarkHandler(b *testing.B) {
 		all := strings.Repeat(named+",", 50)
 		handle(b, w.frame, "/access/v1/evaluations", `{"evaluations":[`+all[:len(all)-1]+`]}`)
 	})
+}
+
+// crowded puts somebody into 200 groups, one of which is an owner of a subscription.
+func (w *world) crowded(n int) pim.PrincipalID {
+	var c access.Change
+	for g := range 200 {
+		group := person(2000 + g)
+		c.Names = append(c.Names, access.Name{Account: access.Account{Tenant: tenant, ID: group}, Kind: pim.GroupPrincipal})
+		c.Links = append(c.Links, access.Edge{Tenant: tenant, Membership: pim.Membership{Group: group, Member: person(n)}})
+	}
+	w.index.Publish(c)
+	w.give(2199, catalog.Owner, "/subscriptions/5c3e0000-0000-4000-8000-000000000071", 0)
+	return person(n)
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {

@@ -134,7 +134,7 @@ func (t target) allowed(of pim.TenantID, who pim.PrincipalID) access.ResourceQue
 func (a *asking) target(q *asked) (target, string, error) {
 	to := target{data: q.data}
 	ok := false
-	if to.provider, to.scope, ok = a.place(a.call.Tenant, q.resource, q.scope); !ok {
+	if to.provider, to.scope, ok = place(a.call.Tenant, q.resource, q.scope); !ok {
 		return to, reasonUnknownResource, nil
 	}
 	if strings.Contains(q.action, "/") {
@@ -177,7 +177,10 @@ func (a *asking) subject(e entity, about target) (pim.PrincipalID, string, error
 	if err := a.mayAsk(who, about); err != nil {
 		return "", "", err
 	}
-	if !known {
+	switch {
+	case !known && a.stale: // somebody may have been made elsewhere
+		return "", reasonStale, nil
+	case !known:
 		return "", reasonUnknownSubject, nil
 	}
 	return who, "", nil

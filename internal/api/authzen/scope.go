@@ -1,9 +1,7 @@
 package authzen
 
 import (
-	"hash/maphash"
 	"strings"
-	"sync/atomic"
 
 	"portcullis/internal/pim"
 	"portcullis/internal/resource"
@@ -27,7 +25,7 @@ const (
 )
 
 // place finds the provider and the scope that a resource names; false: it names none.
-func (s *Surface) place(t pim.TenantID, r entity, scope string) (pim.Provider, pim.Scope, bool) {
+func place(t pim.TenantID, r entity, scope string) (pim.Provider, pim.Scope, bool) {
 	switch r.kind {
 	case typeDirectory:
 		at, ok := directoryScope(r.id)
@@ -36,21 +34,21 @@ func (s *Surface) place(t pim.TenantID, r entity, scope string) (pim.Provider, p
 		at, ok := groupScope(r.id)
 		return pim.Group, at, ok
 	case typeAzure, typeResource:
-		at, ok := s.paths.parse(t, r.id)
+		at, ok := scopeOf(t, r.id)
 		return pim.Resource, at, ok
 	}
-	return s.placeOf(t, scope)
+	return placeOf(t, scope)
 }
 
 // placeOf finds the provider and the scope that a text names by its form. Of "/" the directory is meant.
-func (s *Surface) placeOf(t pim.TenantID, text string) (pim.Provider, pim.Scope, bool) {
+func placeOf(t pim.TenantID, text string) (pim.Provider, pim.Scope, bool) {
 	if at, ok := groupScope(text); ok {
 		return pim.Group, at, true
 	}
 	if at, ok := directoryScope(text); ok {
 		return pim.Directory, at, true
 	}
-	at, ok := s.paths.parse(t, text)
+	at, ok := scopeOf(t, text)
 	return pim.Resource, at, ok
 }
 
@@ -95,35 +93,100 @@ func uuid(text string) (string, bool) {
 	return lower, pim.IsUUID(lower)
 }
 
-// paths remembers what the paths of resources mean that were asked for last: doors ask for the same ones again and again, and to
-// take one apart takes longer than to answer. Which of two that fall on the same place is remembered does not matter.
-type paths struct {
-	seed  maphash.Seed
-	slots [4096]atomic.Pointer[path]
+// usualScope reads a path of resources that is written as most are, in ASCII and without anything that resource.ParseFor would leave
+// out or put in: then the scope is the same in lower case. False: let ParseFor read it, whose word counts.
+func usualScope(t pim.TenantID, text string) (pim.Scope, bool) {
+	s := steps{rest: text}
+	switch first, second := s.next(), s.next(); {
+	case strings.EqualFold(first, "subscriptions") && len(second) == lengthOfID:
+		if !pim.IsUUID(strings.ToLower(second)) {
+			return "", false
+		}
+		if s.rest != "" && s.follows("resourceGroups") {
+			s.next()
+			s.next()
+		}
+	case strings.EqualFold(first, "providers") && strings.EqualFold(second, "Microsoft.Management"):
+		if !strings.EqualFold(s.next(), "managementGroups") || strings.EqualFold(s.next(), string(t)) {
+			return "", false // the tenant's own one is the root
+		}
+	default:
+		return "", false
+	}
+	s.resource()
+	if s.odd || len(text) > longestUsual {
+		return "", false
+	}
+	return pim.Scope(strings.ToLower(text)), true
 }
 
-// path is what the text of a path means in a tenant.
-type path struct {
-	tenant pim.TenantID
-	text   string
-	scope  pim.Scope
+// longestUsual and the longest step of such paths are far below their bounds, so that these need no thought here.
+const longestUsual = 512
+
+// steps takes a path apart from its beginning. At anything unusual it is odd.
+type steps struct {
+	rest string
+	odd  bool
 }
 
-// longestKept is the longest path that is remembered, in bytes, so that they cannot take more than some 4 MiB.
-const longestKept = 512
+// next is the next segment, and passes over it.
+func (s *steps) next() string {
+	if len(s.rest) < 2 || s.rest[0] != '/' {
+		s.odd = true
+		return ""
+	}
+	text := s.rest[1:]
+	n := 0
+	for n < len(text) && text[n] != '/' {
+		if c := text[n]; c < ' ' || c > '~' {
+			s.odd = true
+		}
+		n++
+	}
+	s.rest = text[n:]
+	text = text[:n]
+	s.odd = s.odd || n == 0 || n > longestStep || text == "." || text == ".."
+	return text
+}
 
-func (p *paths) parse(t pim.TenantID, text string) (pim.Scope, bool) {
-	slot := &p.slots[maphash.String(p.seed, text)%uint64(len(p.slots))]
-	if known := slot.Load(); known != nil && known.text == text && known.tenant == t {
-		return known.scope, true
+const longestStep = 128
+
+// follows says whether the next segment is that one, in whatever case.
+func (s *steps) follows(name string) bool {
+	n := len(name) + 1
+	return len(s.rest) > n && s.rest[n] == '/' && s.rest[0] == '/' && strings.EqualFold(s.rest[1:n], name)
+}
+
+// resource passes over /providers/{namespace} and pairs of a type and a name behind it, if something comes at all. More than one
+// namespace is unusual.
+func (s *steps) resource() {
+	if s.rest == "" || s.odd {
+		return
+	}
+	if !strings.EqualFold(s.next(), "providers") {
+		s.odd = true
+		return
+	}
+	s.next()
+	for pairs := 0; !s.odd && (pairs == 0 || s.rest != ""); pairs++ {
+		if strings.EqualFold(s.next(), "providers") || pairs == mostPairs {
+			s.odd = true
+		}
+		s.next()
+	}
+}
+
+// mostPairs keeps usual paths below the bound of segments.
+const mostPairs = 8
+
+// scopeOf is the scope of a path of resources; false: it names none.
+func scopeOf(t pim.TenantID, text string) (pim.Scope, bool) {
+	if at, ok := usualScope(t, text); ok {
+		return at, true
 	}
 	n, err := resource.ParseFor(t, text)
 	if err != nil || !strings.HasPrefix(text, "/") {
 		return "", false
-	}
-	if len(text) <= longestKept {
-		// A copy, lest it keeps the body alive that it came in.
-		slot.Store(&path{pim.TenantID(strings.Clone(string(t))), strings.Clone(text), pim.Scope(strings.Clone(string(n.Scope)))})
 	}
 	return n.Scope, true
 }

@@ -73,8 +73,11 @@ func (s *Surface) searchSubject(r *api.Request) (api.Answer, error) {
 		return f.answer(), nil
 	}
 	after := pim.PrincipalID(f.page.after)
-	for {
-		holders := f.holders(to, after, f.page.limit+1)
+	for most := f.page.limit + 1; ; most = mostPage + 1 { // where few fit, not many short looks
+		if err := r.Context().Err(); err != nil {
+			return api.Answer{}, err
+		}
+		holders := f.holders(to, after, most)
 		for _, h := range holders {
 			after = h.Principal
 			if !fits(q.subject.kind, h.Kind) {
@@ -85,7 +88,7 @@ func (s *Surface) searchSubject(r *api.Request) (api.Answer, error) {
 				return f.answer(), nil
 			}
 		}
-		if len(holders) <= f.page.limit {
+		if len(holders) < most {
 			return f.answer(), nil
 		}
 	}
@@ -206,7 +209,7 @@ func (s *Surface) searchAction(r *api.Request) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	provider, at, ok := s.place(r.Tenant, q.resource, q.scope)
+	provider, at, ok := place(r.Tenant, q.resource, q.scope)
 	who, reason, err := f.subject(q.subject, target{provider: provider, scope: at})
 	if err != nil {
 		return api.Answer{}, err

@@ -48,7 +48,7 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := a.CreateSource(t.Context(), testTenant, "Directory", []string{Permission}, "")
+	made, err := a.CreateService(t.Context(), testTenant, "Directory", []string{Permission}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,10 @@ package sqlstore
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -29,60 +30,103 @@ const mostFed = 20_000
 // other versions read it, too: columns are added at the end of a table, cells that are not there are none, and those that nobody
 // knows are passed over.
 type fedChange struct {
-	Schedules [][]any `json:"s,omitempty"`
-	Links     [][]any `json:"l,omitempty"`
-	Unlinks   [][]any `json:"u,omitempty"`
-	Objects   [][]any `json:"o,omitempty"`
-	Bin       [][]any `json:"b,omitempty"`
-	Deleted   [][]any `json:"d,omitempty"` // tenant, id, kind
-	Resources [][]any `json:"r,omitempty"`
-	Cleared   [][]any `json:"c,omitempty"` // tenant, scope
-	Denials   [][]any `json:"n,omitempty"`
-	Undenied  [][]any `json:"m,omitempty"` // tenant, id
-	Tenants   [][]any `json:"t,omitempty"` // tenant
-	Due       *int64  `json:"due,omitempty"`
-	Told      bool    `json:"told,omitempty"`
-	// TooLarge says that the rows were too many.
-	TooLarge bool `json:"x,omitempty"`
+	// rows are those under each name.
+	rows [fedTables][][]any
+	due  time.Time
+	told bool
+	// tooLarge says that the rows were too many.
+	tooLarge bool
+}
+
+// The tables of a change, and their names in it.
+const (
+	fedSchedules = iota
+	fedLinks
+	fedUnlinks
+	fedObjects
+	fedBin
+	fedDeleted // tenant, id, kind
+	fedResources
+	fedCleared // tenant, scope
+	fedDenials
+	fedUndenied // tenant, id
+	fedTenants  // tenant
+	fedDoors    // tenant and key
+	fedTables   // how many there are
+)
+
+var fedNames = [fedTables]string{"s", "l", "u", "o", "b", "d", "r", "c", "n", "m", "t", "e"}
+
+const (
+	fedDue      = "due"
+	fedTold     = "told"
+	fedTooLarge = "x"
+)
+
+// text is the change as it is kept.
+func (f *fedChange) text() string {
+	b := append(make([]byte, 0, 1<<10), '{')
+	for i, name := range fedNames {
+		b = appendRows(b, name, f.rows[i])
+	}
+	if !f.due.IsZero() {
+		b = strconv.AppendInt(appendName(b, fedDue), f.due.UnixMicro(), 10)
+	}
+	if f.told {
+		b = append(appendName(b, fedTold), "true"...)
+	}
+	if f.tooLarge {
+		b = append(appendName(b, fedTooLarge), "true"...)
+	}
+	return string(append(b, '}'))
 }
 
 // feed notes what other nodes have to know of a commit, whose rows are made.
-func (p *change) feed(c store.Commit) error {
+func (p *change) feed(c store.Commit) {
 	about := store.ChangeOf(c)
 	if about.Nothing() {
-		return nil
+		return
 	}
-	form := fedChange{
-		Links: p.rows[link], Unlinks: p.rows[unlink], Objects: p.rows[putObjects], Bin: p.rows[putBin],
-		Resources: p.rows[putResources], Denials: p.rows[putDenials], Undenied: p.rows[deleteDenials],
-		Due: optionalStamp(about.Due), Told: about.Told,
+	form := fedChange{due: about.Due, told: about.Told}
+	for _, same := range [...]struct {
+		at   int
+		from slot
+	}{
+		{fedLinks, link}, {fedUnlinks, unlink}, {fedObjects, putObjects}, {fedBin, putBin}, {fedResources, putResources}, {fedDenials, putDenials},
+		{fedUndenied, deleteDenials},
+	} {
+		form.rows[same.at] = p.rows[same.from]
 	}
 	for _, at := range []slot{putSchedules, nameSchedules} {
-		form.Schedules = append(form.Schedules, p.rows[at]...)
-	}
-	for i, row := range form.Schedules {
-		form.Schedules[i] = fedSchedule(row)
+		for _, row := range p.rows[at] {
+			form.add(fedSchedules, fedSchedule(row)...)
+		}
 	}
 	for _, o := range c.Deleted {
-		form.Deleted = append(form.Deleted, []any{string(o.Tenant), plain(string(o.ID)), int64(o.Kind)})
+		form.add(fedDeleted, string(o.Tenant), plain(string(o.ID)), int64(o.Kind))
 	}
 	for _, at := range c.Cleared {
-		form.Cleared = append(form.Cleared, []any{string(at.Tenant), plain(string(at.Scope))})
+		form.add(fedCleared, string(at.Tenant), plain(string(at.Scope)))
 	}
 	for _, t := range about.Tenants {
-		form.Tenants = append(form.Tenants, []any{string(t)})
+		form.add(fedTenants, string(t))
 	}
-	if form.rows() > mostFed {
-		form = fedChange{TooLarge: true, Due: form.Due, Told: form.Told}
+	for _, k := range about.Doors {
+		form.add(fedDoors, append([]any{string(k.Tenant)}, keyValues(k)...)...)
 	}
-	d, err := doc(form)
-	p.rows[feedChanges] = [][]any{{d}}
-	return err
+	if form.size() > mostFed {
+		form = fedChange{tooLarge: true, due: form.due, told: form.told}
+	}
+	p.rows[feedChanges] = [][]any{{form.text()}}
 }
 
-func (f *fedChange) rows() int {
-	return len(f.Schedules) + len(f.Links) + len(f.Unlinks) + len(f.Objects) + len(f.Bin) + len(f.Deleted) + len(f.Resources) +
-		len(f.Cleared) + len(f.Denials) + len(f.Undenied)
+func (f *fedChange) add(at int, cells ...any) { f.rows[at] = append(f.rows[at], cells) }
+
+func (f *fedChange) size() (n int) {
+	for _, rows := range f.rows {
+		n += len(rows)
+	}
+	return n
 }
 
 // fedSchedule leaves out of an ended schedule what nobody asks for any more, for of these there may be very many at once.
@@ -108,95 +152,108 @@ func join(rows [][]any) [][]any {
 	return [][]any{{b.String()}}
 }
 
-// fedRow is a row as it was fed.
-type fedRow []json.RawMessage
-
-// scan reads the cells that are there; others stay as they are.
-func (c fedRow) scan(into ...any) error {
-	for i := range min(len(c), len(into)) {
-		if err := json.Unmarshal(c[i], into[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readChange is a fedChange that is being read.
-type readChange struct {
-	Schedules []fedRow `json:"s"`
-	Links     []fedRow `json:"l"`
-	Unlinks   []fedRow `json:"u"`
-	Objects   []fedRow `json:"o"`
-	Bin       []fedRow `json:"b"`
-	Deleted   []fedRow `json:"d"`
-	Resources []fedRow `json:"r"`
-	Cleared   []fedRow `json:"c"`
-	Denials   []fedRow `json:"n"`
-	Undenied  []fedRow `json:"m"`
-	Tenants   []fedRow `json:"t"`
-	Due       *int64   `json:"due"`
-	Told      bool     `json:"told"`
-	TooLarge  bool     `json:"x"`
-}
-
 // errTooLarge says that a change was too large to be fed.
 var errTooLarge = errors.New("too much was changed at once")
 
 // changesIn reads the row of a group. errTooLarge: what was changed has to be read from the tables.
-func changesIn(number int64, d string) ([]store.Change, error) {
-	var group []readChange
-	if err := undoc(d, &group); err != nil {
-		return nil, err
-	}
-	out := make([]store.Change, 0, len(group))
-	for _, r := range group {
-		if r.TooLarge {
-			return nil, errTooLarge
-		}
-		c, err := r.change(number)
-		if err != nil {
-			return nil, fmt.Errorf("the change %d cannot be read: %w", number, err)
-		}
+func changesIn(number int64, d string) (out []store.Change, err error) {
+	f := &fedText{text: d}
+	err = f.list('[', ']', func() error {
+		c, err := f.change(number)
 		out = append(out, c)
+		return err
+	})
+	if err == nil && f.next() != 0 {
+		err = errFed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the change %d cannot be read: %w", number, err)
 	}
 	return out, nil
 }
 
-func (r readChange) change(number int64) (store.Change, error) {
-	c := store.Change{Number: number, Told: r.Told, Due: optionalInstant(r.Due)}
-	var bin, gone []directory.Object
-	err := errors.Join(
-		readAll(r.Schedules, &c.Schedules, func(s scan) (pim.Schedule, error) { return scanSchedule(s) }),
-		readAll(r.Links, &c.Links, func(s scan) (directory.Link, error) { return scanLink(s) }),
-		readAll(r.Unlinks, &c.Unlinks, func(s scan) (directory.Link, error) { return scanLink(s) }),
-		readAll(r.Objects, &c.Objects, func(s scan) (directory.Object, error) { return scanObject(s) }),
-		readAll(r.Bin, &bin, func(s scan) (directory.Object, error) { return scanBin(s) }),
-		readAll(r.Deleted, &gone, scanGone),
-		readAll(r.Resources, &c.Resources, func(s scan) (resource.Node, error) { return scanNode(s) }),
-		readAll(r.Cleared, &c.Cleared, scanPlace),
-		readAll(r.Denials, &c.Denials, func(s scan) (store.Denial, error) { return scanDenial(s) }),
-		readAll(r.Undenied, &c.Undenied, func(s scan) (d store.Denial, err error) {
-			err = s((*string)(&d.Tenant), &d.ID)
-			return d, err
-		}),
-		readAll(r.Tenants, &c.Tenants, func(s scan) (t pim.TenantID, err error) {
-			err = s((*string)(&t))
-			return t, err
-		}),
-	)
-	c.Objects, c.Deleted = append(c.Objects, bin...), gone
-	return c, err
-}
-
-func readAll[T any](rows []fedRow, into *[]T, read func(scan) (T, error)) error {
-	for _, row := range rows {
-		v, err := read(row.scan)
+// change reads the change of one commit.
+func (f *fedText) change(number int64) (store.Change, error) {
+	c := store.Change{Number: number}
+	var bin []directory.Object
+	err := f.list('{', '}', func() error {
+		name, err := f.string()
+		if err == nil && !f.has(':') {
+			err = errFed
+		}
 		if err != nil {
 			return err
 		}
-		*into = append(*into, v)
+		if name == fedNames[fedBin] {
+			return readRows(f, &bin, func(s scan) (directory.Object, error) { return scanBin(s) })
+		}
+		return f.part(name, &c)
+	})
+	c.Objects = append(c.Objects, bin...)
+	return c, err
+}
+
+// part reads what stands under a name. What this program does not know is passed over.
+func (f *fedText) part(name string, c *store.Change) error {
+	switch name {
+	case fedNames[fedSchedules]:
+		return readRows(f, &c.Schedules, func(s scan) (pim.Schedule, error) { return scanSchedule(s) })
+	case fedNames[fedLinks]:
+		return readRows(f, &c.Links, func(s scan) (directory.Link, error) { return scanLink(s) })
+	case fedNames[fedUnlinks]:
+		return readRows(f, &c.Unlinks, func(s scan) (directory.Link, error) { return scanLink(s) })
+	case fedNames[fedObjects]:
+		return readRows(f, &c.Objects, func(s scan) (directory.Object, error) { return scanObject(s) })
+	case fedNames[fedDeleted]:
+		return readRows(f, &c.Deleted, scanGone)
+	case fedNames[fedResources]:
+		return readRows(f, &c.Resources, func(s scan) (resource.Node, error) { return scanNode(s) })
+	case fedNames[fedCleared]:
+		return readRows(f, &c.Cleared, scanPlace)
+	case fedNames[fedDenials]:
+		return readRows(f, &c.Denials, func(s scan) (store.Denial, error) { return scanDenial(s) })
+	case fedNames[fedUndenied]:
+		return readRows(f, &c.Undenied, scanUndenied)
+	case fedNames[fedTenants]:
+		return readRows(f, &c.Tenants, scanTenantID)
+	case fedNames[fedDoors]:
+		return readRows(f, &c.Doors, scanDoor)
+	default:
+		return f.mark(name, c)
 	}
-	return nil
+}
+
+// mark reads what is no list of rows.
+func (f *fedText) mark(name string, c *store.Change) error {
+	switch name {
+	case fedDue:
+		var due *int64
+		err := f.cell(&due)
+		c.Due = optionalInstant(due)
+		return err
+	case fedTold:
+		return f.cell(&c.Told)
+	case fedTooLarge:
+		return errTooLarge
+	default:
+		return f.skip()
+	}
+}
+
+func scanUndenied(s scan) (d store.Denial, err error) {
+	err = s((*string)(&d.Tenant), &d.ID)
+	return d, err
+}
+
+func scanTenantID(s scan) (t pim.TenantID, err error) {
+	err = s((*string)(&t))
+	return t, err
+}
+
+func scanDoor(s scan) (pim.Key, error) {
+	var k keyCells
+	err := s(&k.tenant, &k.provider, &k.scope, &k.role, &k.principal)
+	return k.key(), err
 }
 
 func scanGone(s scan) (o directory.Object, err error) {

@@ -162,7 +162,8 @@ func prepare(c store.Commit) (*change, error) {
 	if err := p.resources(c); err != nil {
 		return nil, err
 	}
-	return p, p.feed(c)
+	p.feed(c)
+	return p, nil
 }
 
 // add returns a function that takes what makes a row, for a slot.

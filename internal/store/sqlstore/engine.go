@@ -12,12 +12,33 @@ type question struct {
 	each func(scan) error
 }
 
+// stream is a statement that returns very many rows of few columns.
+type stream struct {
+	sql     string
+	args    []any
+	columns []column
+	// each is called for every row. The row is good until it returns, the texts in them for ever.
+	each func(*liveRow) error
+}
+
+// liveRow is a row of a stream: each column's text or number is at its place.
+type liveRow struct {
+	texts   []string
+	numbers []int64
+}
+
+func newLiveRow(columns []column) *liveRow {
+	return &liveRow{make([]string, len(columns)), make([]int64, len(columns))}
+}
+
 // engine is what SQLite and PostgreSQL have in common. Errors are those of package store, the context's, or faults.
 type engine interface {
 	// ask reads all questions as of one instant, in one round trip.
 	ask(ctx context.Context, questions ...question) error
 	// browse reads one question that may return very many rows, or the rows of a list.
 	browse(ctx context.Context, q question) error
+	// stream reads one question of texts and numbers, none of them NULL, that returns as many rows as there are.
+	stream(ctx context.Context, q stream) error
 	// alter runs one writing statement that returns rows. Each may be called for rows that are not written in the end
 	// only when alter returns an error.
 	alter(ctx context.Context, q question) error

@@ -18,6 +18,8 @@ const (
 	lookedBack = 2000
 	// mostChanges is how many rows are followed at once: who is behind by more reads everything anew, which takes less time and room.
 	mostChanges = 5000
+	// mostRead bounds what is read of them at once, in bytes, likewise.
+	mostRead = 32 << 20
 	// mostUnfed is how many events of programs that do not feed are looked at, the newest, to see whether there are others.
 	mostUnfed = 32
 )
@@ -54,7 +56,7 @@ var (
 	newestText = feedText(fmt.Sprintf("(SELECT seq, '' AS doc FROM changes ORDER BY seq DESC LIMIT %d) c ON TRUE", lookedBack))
 )
 
-// read asks for the state and calls each for every change.
+// readFeed asks for the state and calls each for every change.
 func (s *Store) readFeed(ctx context.Context, sql string, args []any, each func(number int64, doc string) error) (feedState, error) {
 	var st feedState
 	err := s.db.ask(ctx, question{s.db.words(sql), args, func(row scan) error {
@@ -144,8 +146,10 @@ func (s *Store) Changes(ctx context.Context, after store.FeedPlace) (store.FeedP
 	}
 	var page store.FeedPage
 	var seen []int64
+	size := 0
 	st, err := s.readFeed(ctx, sql, args, func(n int64, d string) error {
-		if seen = append(seen, n); len(seen) > mostChanges {
+		size += len(d)
+		if seen = append(seen, n); len(seen) > mostChanges || size > mostRead {
 			return errTooLarge
 		}
 		changes, err := changesIn(n, d)

@@ -14,7 +14,7 @@ const (
 	// tellEvery is the least time between two of a node's notices. Each is a transaction of its own behind the commits, which wait
 	// for none: a notice within a transaction keeps all others that have one from being committed beside it.
 	tellEvery = 2 * time.Millisecond
-	// tellWithin bounds one. Nodes that hear nothing read anyway.
+	// tellWithin bounds one, and the question whether a connection lives. Nodes that hear nothing read anyway.
 	tellWithin = 5 * time.Second
 	// listenAlive is how often a silent connection is asked whether it still is one.
 	listenAlive = time.Minute
@@ -115,7 +115,9 @@ func (e *postgresEngine) await(ctx context.Context, conn *pgx.Conn, heard func()
 		}
 		return nil
 	case quiet.Err() != nil && !conn.IsClosed():
-		return conn.Ping(ctx)
+		alive, cancel := context.WithTimeout(ctx, tellWithin)
+		defer cancel()
+		return conn.Ping(alive)
 	default:
 		return err
 	}

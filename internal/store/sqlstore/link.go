@@ -53,16 +53,20 @@ func scanLink(s scan, before ...any) (directory.Link, error) {
 		To: pim.PrincipalID(to), Schedule: pim.ScheduleID(made),
 		Window: schedule.Window{Start: instant(start), End: instant(end)},
 	}
+	return l, completeLink(&l, d)
+}
+
+func completeLink(l *directory.Link, d string) error {
 	if d == "" {
-		return l, nil
+		return nil
 	}
 	var f storedWindow
 	if err := undoc(d, &f); err != nil {
-		return l, err
+		return err
 	}
-	l.Window.Recurrence, l.Window.Anchor = f.Recurrence.recurrence(), optionalInstant(f.Anchor)
-	l.Window.Length, err = duration(f.Length)
-	return l, err
+	length, err := duration(f.Length)
+	l.Window.Length, l.Window.Recurrence, l.Window.Anchor = length, f.Recurrence.recurrence(), optionalInstant(f.Anchor)
+	return err
 }
 
 // Links implements store.Directory.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"portcullis/internal/directory"
 	"portcullis/internal/pim"
@@ -383,57 +382,4 @@ func (s *Store) PoliciesAt(ctx context.Context, at pim.RoleKey) (map[pim.RoleKey
 			return err
 		}})
 	return found, s.fault("read the policies at a scope", err)
-}
-
-// Live implements store.Lists.
-func (s *Store) Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error {
-	err := s.db.browse(ctx, question{
-		sql:  "SELECT " + schedulesTable().list("") + " FROM schedules WHERE ending = 0 AND end_at > $1",
-		args: []any{stamp(now)},
-		each: func(row scan) error {
-			r, err := scanSchedule(row)
-			if err != nil {
-				return err
-			}
-			return schedules(r)
-		}})
-	if err != nil {
-		return s.fault("read the live schedules", err)
-	}
-	err = s.db.browse(ctx, question{
-		sql:  "SELECT " + linksTable().list("") + " FROM links WHERE relation = $1",
-		args: []any{int64(directory.MemberOf)},
-		each: func(row scan) error {
-			l, err := scanLink(row)
-			if err != nil {
-				return err
-			}
-			return links(l)
-		}})
-	return s.fault("read the memberships", err)
-}
-
-// LiveNames implements store.Lists.
-func (s *Store) LiveNames(ctx context.Context, principals func(directory.Object) error) error {
-	err := s.db.browse(ctx, question{
-		sql: fmt.Sprintf(`SELECT tenant, id, kind, principal_name, client_id, external_id FROM objects WHERE kind IN (%d, %d, %d)`,
-			directory.KindUser, directory.KindGroup, directory.KindServicePrincipal),
-		each: func(row scan) error {
-			var o directory.Object
-			var kind int64
-			var name, client string
-			if err := row((*string)(&o.Tenant), (*string)(&o.ID), &kind, &name, &client, &o.ExternalID); err != nil {
-				return err
-			}
-			switch o.Kind = directory.Kind(kind); o.Kind {
-			case directory.KindUser:
-				o.User = &directory.User{PrincipalName: name}
-			case directory.KindGroup:
-				o.Group = &directory.Group{}
-			default:
-				o.App = &directory.App{ClientID: client}
-			}
-			return principals(o)
-		}})
-	return s.fault("read the names of principals", err)
 }

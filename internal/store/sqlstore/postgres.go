@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -308,6 +309,52 @@ func (e *postgresEngine) ask(ctx context.Context, questions ...question) error {
 
 func (e *postgresEngine) browse(ctx context.Context, q question) error {
 	return e.query(ctx, e.lists, q)
+}
+
+// stream reads rows as they come, without asking pgx about each cell, with one text for all those of a row.
+func (e *postgresEngine) stream(ctx context.Context, q stream) error {
+	rows, err := e.lists.Query(ctx, q.sql, q.args...)
+	if err != nil {
+		return fromPostgres(ctx, err)
+	}
+	defer rows.Close()
+	row := newLiveRow(q.columns)
+	var room []byte
+	for rows.Next() {
+		raw, formats := rows.RawValues(), rows.FieldDescriptions()
+		room = room[:0]
+		for i, c := range q.columns {
+			if c.kind == text {
+				room = append(room, raw[i]...)
+				continue
+			}
+			if row.numbers[i], err = numberIn(raw[i], formats[i].Format); err != nil {
+				return err
+			}
+		}
+		all := string(room)
+		for i, c := range q.columns {
+			if c.kind == text {
+				row.texts[i], all = all[:len(raw[i])], all[len(raw[i]):]
+			}
+		}
+		if err := q.each(row); err != nil {
+			return err
+		}
+	}
+	return fromPostgres(ctx, rows.Err())
+}
+
+// numberIn reads a bigint, which comes as a text where the URL of the database wants it so.
+func numberIn(raw []byte, format int16) (int64, error) {
+	if format != pgx.BinaryFormatCode {
+		return strconv.ParseInt(string(raw), 10, 64)
+	}
+	n := uint64(0)
+	for _, b := range raw {
+		n = n<<8 | uint64(b)
+	}
+	return int64(n), nil
 }
 
 func (e *postgresEngine) alter(ctx context.Context, q question) error {

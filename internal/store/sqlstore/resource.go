@@ -3,12 +3,9 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
-	"portcullis/internal/directory"
 	"portcullis/internal/pim"
-	"portcullis/internal/rbac"
 	"portcullis/internal/resource"
 	"portcullis/internal/store"
 )
@@ -139,49 +136,4 @@ func (s *Store) ResourcesByScope(ctx context.Context, t pim.TenantID, scopes []p
 			return err
 		}})
 	return nodes, s.fault("read resources", err)
-}
-
-// LiveResources implements store.Resources.
-func (s *Store) LiveResources(ctx context.Context, containers func(resource.Node) error, roles func(pim.TenantID, rbac.Role) error, denials func(store.Denial) error) error {
-	for _, q := range []question{
-		{
-			sql: fmt.Sprintf("SELECT %s FROM resources WHERE kind IN (%d, %d)", resourcesTable().list(""), resource.ManagementGroup, resource.Subscription),
-			each: func(row scan) error {
-				n, err := scanNode(row)
-				if err != nil {
-					return err
-				}
-				return containers(n)
-			},
-		},
-		{
-			sql: fmt.Sprintf("SELECT %s FROM objects WHERE kind = %d", objectsTable().list(""), directory.KindResourceRole),
-			each: func(row scan) error {
-				o, err := scanObject(row)
-				if err != nil {
-					return err
-				}
-				r, ok := o.Definition()
-				if !ok {
-					return fmt.Errorf("the object %s is no role of resources", o.ID)
-				}
-				return roles(o.Tenant, r)
-			},
-		},
-		{
-			sql: "SELECT " + denialsTable().list("") + " FROM denials",
-			each: func(row scan) error {
-				d, err := scanDenial(row)
-				if err != nil {
-					return err
-				}
-				return denials(d)
-			},
-		},
-	} {
-		if err := s.db.browse(ctx, q); err != nil {
-			return s.fault("read what is known of resources", err)
-		}
-	}
-	return nil
 }

@@ -236,6 +236,22 @@ func (e *sqliteEngine) browse(ctx context.Context, q question) error {
 	return fromSQLite(ctx, eachRow(rows, err, q.each))
 }
 
+func (e *sqliteEngine) stream(ctx context.Context, q stream) error {
+	row := newLiveRow(q.columns)
+	into := make([]any, len(q.columns))
+	for i, c := range q.columns {
+		if into[i] = &row.texts[i]; c.kind != text {
+			into[i] = &row.numbers[i]
+		}
+	}
+	return e.browse(ctx, question{q.sql, q.args, func(scan scan) error {
+		if err := scan(into...); err != nil {
+			return err
+		}
+		return q.each(row)
+	}})
+}
+
 // prepare returns the prepared statement of a text, or nil if there are too many.
 func (e *sqliteEngine) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
 	e.mu.Lock()

@@ -255,8 +255,8 @@ func rowsOf[T any](p store.Page[T], err error) (any, error) { return p.Rows, err
 func readLive(ctx context.Context, s store.Store) (any, error) {
 	var all []string
 	add := func(v any) { all = append(all, fmt.Sprintf("%+v", v)) }
-	err := s.Live(ctx, upgradeStart().Add(3*time.Hour), func(s pim.Schedule) error { add(s.ID); return nil },
-		func(l directory.Link) error { add(l); return nil })
+	err := errors.Join(s.LiveSchedules(ctx, upgradeStart().Add(3*time.Hour), func(s pim.Schedule) error { add(s.ID); return nil }),
+		s.LiveLinks(ctx, func(l directory.Link) error { add(l); return nil }))
 	slices.Sort(all)
 	return all, err
 }

@@ -41,10 +41,11 @@ func keepsFeed(t *testing.T, s store.Store) {
 	made := store.Commit{Objects: []directory.Object{group}, Links: []directory.Link{link}, Resources: []resource.Node{node},
 		Tenant: &directory.Tenant{ID: tenant, Name: "T", Domain: "t.test", Created: start()}}
 	gone := store.Commit{Deleted: []directory.Object{group}, Unlinks: []directory.Link{link}, Cleared: []store.Place{{Tenant: tenant, Scope: "/subscriptions/s"}}}
-	must(t, s, ended, made, gone)
+	moved := store.Commit{Outcome: pim.Outcome{Key: caseKey(1), Version: 2, Effects: ended.Effects}}
+	must(t, s, ended, made, gone, moved)
 	got = fedSince(t, s, &place)
-	if len(got) != 3 {
-		t.Fatalf("got %d changes of three commits: %+v", len(got), got)
+	if len(got) != 4 {
+		t.Fatalf("got %d changes of four commits: %+v", len(got), got)
 	}
 	if e := got[0].Schedules[0]; e.ID != "first" || e.Key != caseKey(1) || e.Ending != pim.Removed {
 		t.Errorf("an ended schedule: got %+v", e)
@@ -60,6 +61,8 @@ func keepsFeed(t *testing.T, s store.Store) {
 		t.Errorf("a link that went: got %+v", u)
 	}
 	equal(t, "what was cleared", got[2].Cleared, gone.Cleared)
+	equal(t, "doors that moved with their grant", got[0].Doors, nil)
+	equal(t, "doors that moved without", got[3].Doors, []pim.Key{caseKey(1)})
 	equal(t, "nothing more", fedSince(t, s, &place), nil)
 }
 
@@ -86,8 +89,7 @@ func feedsWhatIsKept(t *testing.T, s store.Store) {
 	const writers = 6
 	place, err := s.FeedPlace(t.Context())
 	want(t, "the end of the feed", err, nil)
-	type state struct{ version, modified int64 }
-	known := map[pim.Key]state{}
+	known := map[pim.Key]int64{} // when it was modified
 	var mu sync.Mutex
 	read := func(ctx context.Context) error {
 		mu.Lock()
@@ -102,10 +104,10 @@ func feedsWhatIsKept(t *testing.T, s store.Store) {
 		for _, c := range page.Changes {
 			for _, one := range c.Schedules {
 				next := one.Modified.UnixMicro()
-				if before := known[one.Key]; next < before.modified {
+				if before := known[one.Key]; next < before {
 					return fmt.Errorf("case %s went back", one.Key.Principal)
 				}
-				known[one.Key] = state{modified: next}
+				known[one.Key] = next
 			}
 		}
 		place = page.Place
@@ -133,7 +135,7 @@ func feedsWhatIsKept(t *testing.T, s store.Store) {
 	page, err := s.Schedules(t.Context(), store.Query{Tenant: tenant, Limit: 1000})
 	want(t, "schedules", err, nil)
 	for _, one := range page.Rows {
-		if got := known[one.Key].modified; got != one.Modified.UnixMicro() {
+		if got := known[one.Key]; got != one.Modified.UnixMicro() {
 			t.Errorf("case %s: followed to %d, kept is %d", one.Key.Principal, got, one.Modified.UnixMicro())
 		}
 	}

@@ -413,18 +413,28 @@ func linkFields(l directory.Link) string {
 	return fmt.Sprint(l, *series)
 }
 
+// liveFields is a schedule with its recurrence written out.
+func liveFields(s pim.Schedule) string {
+	series := s.Window.Recurrence
+	s.Window.Recurrence = nil
+	if series == nil {
+		return fmt.Sprint(s)
+	}
+	return fmt.Sprint(s, *series)
+}
+
 // compareLive compares what is read at the start of the program, as sets.
 func (m *machine) compareLive(t *rapid.T, ctx context.Context) {
 	read := func(s store.Store) (all []string) {
-		err := s.Live(ctx, m.start.Add(time.Hour),
-			func(s pim.Schedule) error {
-				all = append(all, fmt.Sprintf("%v", scheduleFields(s)))
+		err := errors.Join(
+			s.LiveSchedules(ctx, m.start.Add(time.Hour), func(s pim.Schedule) error {
+				all = append(all, liveFields(s))
 				return nil
-			},
-			func(l directory.Link) error {
-				all = append(all, fmt.Sprintf("%v", linkFields(l)))
+			}),
+			s.LiveLinks(ctx, func(l directory.Link) error {
+				all = append(all, linkFields(l))
 				return nil
-			})
+			}))
 		if err != nil {
 			t.Fatalf("live: %v", err)
 		}
@@ -438,9 +448,13 @@ func (m *machine) compareLive(t *rapid.T, ctx context.Context) {
 		t.Fatalf("live resources: -want +got\n%s", d)
 	}
 	stop := errors.New("stop")
-	err := m.real.Live(ctx, m.start, func(pim.Schedule) error { return stop }, func(directory.Link) error { return stop })
-	if err != nil && !errors.Is(err, stop) {
-		t.Fatalf("live: got %v, want the error of the function it calls", err)
+	for _, err := range []error{
+		m.real.LiveSchedules(ctx, m.start, func(pim.Schedule) error { return stop }),
+		m.real.LiveLinks(ctx, func(directory.Link) error { return stop }),
+	} {
+		if err != nil && !errors.Is(err, stop) {
+			t.Fatalf("live: got %v, want the error of the function it calls", err)
+		}
 	}
 }
 

@@ -500,28 +500,42 @@ func (m *Model) PoliciesAt(ctx context.Context, at pim.RoleKey) (map[pim.RoleKey
 	return found, nil
 }
 
-// Live implements store.Lists. Yield is called without the lock.
-func (m *Model) Live(ctx context.Context, now time.Time, schedules func(pim.Schedule) error, links func(directory.Link) error) error {
+// LiveSchedules implements store.Lists. Yield is called without the lock.
+func (m *Model) LiveSchedules(ctx context.Context, now time.Time, yield func(pim.Schedule) error) error {
 	leave, err := m.enter(ctx)
 	if err != nil {
 		return err
 	}
-	ss, ls := kept(m.schedulesWhere(func(s pim.Schedule) bool {
+	found := kept(m.schedulesWhere(func(s pim.Schedule) bool {
 		return s.Ending == pim.NotEnded && (s.Window.End.IsZero() || s.Window.End.After(now))
-	})), []directory.Link{}
-	for _, l := range m.links {
-		if l.Relation == directory.MemberOf {
-			ls = append(ls, l)
-		}
-	}
+	}))
 	leave()
-	for _, s := range ss {
-		if err := schedules(s); err != nil {
+	for _, s := range found {
+		err := yield(pim.Schedule{
+			ID: s.ID, Key: s.Key, Kind: s.Kind, Type: s.Type, Window: s.Window, Request: s.Request, Eligibility: s.Eligibility, Condition: s.Condition,
+		})
+		if err != nil {
 			return err
 		}
 	}
-	for _, l := range ls {
-		if err := links(l); err != nil {
+	return nil
+}
+
+// LiveLinks implements store.Lists. Yield is called without the lock.
+func (m *Model) LiveLinks(ctx context.Context, yield func(directory.Link) error) error {
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return err
+	}
+	var found []directory.Link
+	for _, l := range m.links {
+		if l.Relation == directory.MemberOf {
+			found = append(found, l)
+		}
+	}
+	leave()
+	for _, l := range found {
+		if err := yield(l); err != nil {
 			return err
 		}
 	}

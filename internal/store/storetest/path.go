@@ -42,7 +42,7 @@ func keepsLinksApart(t *testing.T, s store.Store) {
 		want(t, "members below "+after, err, nil)
 		equal(t, "members below "+after, below, all)
 		var live []directory.Link
-		want(t, "live", s.Live(t.Context(), start(), func(pim.Schedule) error { return nil }, func(l directory.Link) error {
+		want(t, "live", s.LiveLinks(t.Context(), func(l directory.Link) error {
 			live = append(live, l)
 			return nil
 		}), nil)

@@ -1,5 +1,5 @@
 -- changes is the feed by which every node learns what was committed, by whichever node: one row for each group of commits that
--- were written together, kept for some hours. leases are works that one node does for all. fed tells events of programs that
+-- were written together, kept for an hour. leases are works that one node does for all. fed tells events of programs that
 -- feed from those of programs before this migration, which may run beside them while nodes are replaced one by one.
 
 CREATE TABLE changes (

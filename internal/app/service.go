@@ -11,14 +11,14 @@ import (
 	"portcullis/internal/store"
 )
 
-// Sources are the applications by which directories elsewhere keep up a tenant. The operator of the server makes them, at
-// the machine itself: they ask no permission.
+// Services are the applications by which programs elsewhere work for a tenant: directories that keep it up, doors that ask. The
+// operator of the server makes them, at the machine itself: they ask no permission.
 
 // operator is who acts at the machine itself.
 func operator() pim.Caller { return pim.Caller{Actor: pim.Actor{Name: "Operator"}} }
 
-// CreateSource makes an application with these permissions, whose secret is kept as hash. Refusals: InvalidRequest.
-func (a *App) CreateSource(ctx context.Context, t pim.TenantID, name string, permissions []string, hash string) (directory.Object, error) {
+// CreateService makes an application with these permissions, whose secret is kept as hash. Refusals: InvalidRequest.
+func (a *App) CreateService(ctx context.Context, t pim.TenantID, name string, permissions []string, hash string) (directory.Object, error) {
 	o := directory.Object{Tenant: t, ID: pim.PrincipalID(a.newID()), Kind: directory.KindServicePrincipal, DisplayName: name, Enabled: true,
 		App: &directory.App{ClientID: a.newID(), Permissions: permissions}}
 	if err := validApplication(o); err != nil {
@@ -36,8 +36,8 @@ func (a *App) CreateSource(ctx context.Context, t pim.TenantID, name string, per
 	return o, err
 }
 
-// RenewSource gives a source the secrets that fresh makes of the hashes of those that it has. Refusals: UnknownPrincipal.
-func (a *App) RenewSource(ctx context.Context, t pim.TenantID, id pim.PrincipalID, fresh func(hashes string) string) error {
+// RenewService gives a service the secrets that fresh makes of the hashes of those that it has. Refusals: UnknownPrincipal.
+func (a *App) RenewService(ctx context.Context, t pim.TenantID, id pim.PrincipalID, fresh func(hashes string) string) error {
 	return a.write(ctx, func(now time.Time) (writing, error) {
 		o, version, err := a.versioned(ctx, t, id, directory.KindServicePrincipal)
 		if err != nil {
@@ -54,14 +54,14 @@ func (a *App) RenewSource(ctx context.Context, t pim.TenantID, id pim.PrincipalI
 	})
 }
 
-// DeleteSource puts a source into the bin; its secrets are lost in the same commit. What it brought in stays. Refusals:
+// DeleteService puts a service into the bin; its secrets are lost in the same commit. What it brought in stays. Refusals:
 // UnknownPrincipal.
-func (a *App) DeleteSource(ctx context.Context, t pim.TenantID, id pim.PrincipalID) error {
+func (a *App) DeleteService(ctx context.Context, t pim.TenantID, id pim.PrincipalID) error {
 	return a.bin(ctx, operator(), t, id, directory.KindServicePrincipal, nil)
 }
 
-// Sources lists the applications of a tenant that carry one permission and no other, in the order in which they were made.
-func (a *App) Sources(ctx context.Context, t pim.TenantID, permission string) ([]directory.Object, error) {
+// Services lists the applications of a tenant that carry one permission and no other, in the order in which they were made.
+func (a *App) Services(ctx context.Context, t pim.TenantID, permission string) ([]directory.Object, error) {
 	q := store.Query{Tenant: t, Limit: most, Where: store.Is(store.FieldObjectKind, int(directory.KindServicePrincipal))}
 	var out []directory.Object
 	for {
