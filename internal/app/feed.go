@@ -61,6 +61,8 @@ type sight struct {
 	at    time.Time
 	// shared says that other nodes may write, too.
 	shared bool
+	// readings is how many had begun when this was read, with its own.
+	readings int64
 }
 
 // take takes the turn to read.
@@ -134,7 +136,7 @@ func (a *App) readOn(ctx context.Context, began time.Time) error {
 	if a.Synchronise != nil && !page.Now.IsZero() {
 		a.Synchronise(page.Now, began, time.Now())
 	}
-	a.feed.sight.Store(&sight{place: page.Place, at: began, shared: !page.Now.IsZero()})
+	a.feed.sight.Store(&sight{place: page.Place, at: began, shared: !page.Now.IsZero(), readings: a.feed.begun.Load()})
 	return nil
 }
 
@@ -309,11 +311,14 @@ func (a *App) Await(ctx context.Context, token string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.staleAfter())
 	defer cancel()
-	pause := firstLook
+	pause, before := firstLook, a.feed.begun.Load()
 	for {
 		a.hear(ctx)
 		if a.sees(number) {
 			return nil
+		}
+		if a.neverComes(number, before) {
+			return ErrBehind
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -324,6 +329,13 @@ func (a *App) Await(ctx context.Context, token string) error {
 		}
 		pause = min(2*pause, longestLook)
 	}
+}
+
+// neverComes says that a reading which began after so many others, and succeeded, found the feed to end below a number. A number is named
+// only once it can be read: this one was made up, or lost with a database.
+func (a *App) neverComes(number, before int64) bool {
+	s := a.feed.sight.Load()
+	return s != nil && s.readings > before && s.place.Head < number
 }
 
 func (a *App) sees(number int64) bool {
