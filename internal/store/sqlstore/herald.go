@@ -16,8 +16,19 @@ const (
 	tellEvery = 2 * time.Millisecond
 	// tellWithin bounds one, and the question whether a connection lives. Nodes that hear nothing read anyway.
 	tellWithin = 5 * time.Second
-	// listenAlive is how often a silent connection is asked whether it still is one.
-	listenAlive = time.Minute
+	// present is for how long a listener's name is good, which it says anew each third of that; so it learns, too, whether its connection
+	// still is one. lookEvery is how often a node that commits looks whether others listen: to those who came since it is late by so
+	// much, or until they read by themselves. A node that is alone spares the notices.
+	present   = time.Minute
+	lookEvery = time.Second
+	listeners = "listener "
+)
+
+const (
+	sayPresent = `INSERT INTO leases (name, holder, until_at) VALUES ($1, $2, ` + postgresNow + ` + $3)
+		ON CONFLICT (name) DO UPDATE SET until_at = excluded.until_at`
+	forgetPresent = `DELETE FROM leases WHERE name LIKE $1 AND until_at < ` + postgresNow
+	othersPresent = `SELECT EXISTS (SELECT 1 FROM leases WHERE name LIKE $1 AND holder <> $2 AND until_at >= ` + postgresNow + `)`
 )
 
 // herald tells other nodes of commits.
@@ -26,6 +37,9 @@ type herald struct {
 	name   string
 	wanted chan struct{}
 	stop   chan struct{}
+	// heeded says whether others listened when that was looked last. Both belong to the goroutine that announces.
+	heeded bool
+	looked time.Time
 }
 
 func newHerald() herald {
@@ -63,6 +77,9 @@ func (e *postgresEngine) announce() {
 			return
 		case <-e.herald.wanted:
 		}
+		if !e.heeded(ctx) {
+			continue
+		}
 		if err := e.notify(ctx); err != nil && ctx.Err() == nil {
 			e.log.DebugContext(ctx, "other nodes were not told of a commit", "error", err)
 		}
@@ -73,6 +90,21 @@ func (e *postgresEngine) announce() {
 		}
 		pause.Stop()
 	}
+}
+
+// heeded says whether others listen, as far as this node knows.
+func (e *postgresEngine) heeded(ctx context.Context) bool {
+	h := &e.herald
+	if time.Since(h.looked) < lookEvery {
+		return h.heeded
+	}
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	h.looked = time.Now()
+	if err := e.hot.QueryRow(ctx, othersPresent, listeners+"%", h.name).Scan(&h.heeded); err != nil {
+		h.heeded = true
+	}
+	return h.heeded
 }
 
 func (e *postgresEngine) notify(ctx context.Context) error {
@@ -92,32 +124,47 @@ func (e *postgresEngine) listen(ctx context.Context, heard func()) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return fromPostgres(ctx, err)
 	}
-	heard() // what was committed before
-	for ctx.Err() == nil {
-		if err := e.await(ctx, conn, heard); err != nil {
+	if _, err := conn.Exec(ctx, forgetPresent, listeners+"%"); err != nil {
+		return fromPostgres(ctx, err)
+	}
+	for said := (time.Time{}); ctx.Err() == nil; {
+		first := said.IsZero()
+		if time.Since(said) >= present/3 {
+			if err := e.sayPresent(ctx, conn); err != nil {
+				return fromPostgres(ctx, err)
+			}
+			said = time.Now()
+		}
+		if first {
+			heard() // what was committed before
+		}
+		if err := e.await(ctx, conn, time.Until(said.Add(present/3)), heard); err != nil {
 			return fromPostgres(ctx, err)
 		}
 	}
 	return nil
 }
 
-// await waits for one notice, or finds out that nothing is to be heard any more.
-func (e *postgresEngine) await(ctx context.Context, conn *pgx.Conn, heard func()) error {
-	quiet, cancel := context.WithTimeout(ctx, listenAlive)
+func (e *postgresEngine) sayPresent(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	_, err := conn.Exec(ctx, sayPresent, listeners+e.herald.name, e.herald.name, present.Microseconds())
+	return err
+}
+
+// await waits for one notice, and no longer than a time.
+func (e *postgresEngine) await(ctx context.Context, conn *pgx.Conn, length time.Duration, heard func()) error {
+	quiet, cancel := context.WithTimeout(ctx, max(length, time.Millisecond))
 	defer cancel()
 	n, err := conn.WaitForNotification(quiet)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, quiet.Err() != nil && !conn.IsClosed():
 		return nil
 	case err == nil:
 		if n.Payload != e.herald.name {
 			heard()
 		}
 		return nil
-	case quiet.Err() != nil && !conn.IsClosed():
-		alive, cancel := context.WithTimeout(ctx, tellWithin)
-		defer cancel()
-		return conn.Ping(alive)
 	default:
 		return err
 	}
