@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,6 +89,8 @@ func (a *App) CatchUp(ctx context.Context) error {
 	if a.feed.begun.Load() > before && a.feed.failed.Load() == 0 {
 		return nil
 	}
+	// Commits that were written together are told so one after the other: all of them shall come before the reading begins.
+	runtime.Gosched()
 	return a.read(ctx)
 }
 
