@@ -247,7 +247,7 @@ func (r *relay) deafen(ctx context.Context, cut *atomic.Int64) error {
 	for sleepUntil(ctx, time.Now().Add(10*time.Millisecond)) == nil {
 		var n int64
 		err := conn.QueryRow(context.WithoutCancel(ctx), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-			WHERE datname = $1 AND query LIKE 'LISTEN %' AND pid <> pg_backend_pid()`, nodesDatabase).Scan(&n)
+			WHERE datname = $1 AND (query LIKE 'LISTEN %' OR query LIKE '/* listening */%') AND pid <> pg_backend_pid()`, nodesDatabase).Scan(&n)
 		if err != nil {
 			return err
 		}

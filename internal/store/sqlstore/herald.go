@@ -25,7 +25,7 @@ const (
 )
 
 const (
-	sayPresent = `INSERT INTO leases (name, holder, until_at) VALUES ($1, $2, ` + postgresNow + ` + $3)
+	sayPresent = `/* listening */ INSERT INTO leases (name, holder, until_at) VALUES ($1, $2, ` + postgresNow + ` + $3)
 		ON CONFLICT (name) DO UPDATE SET until_at = excluded.until_at`
 	forgetPresent = `DELETE FROM leases WHERE name LIKE $1 AND until_at < ` + postgresNow
 	othersPresent = `SELECT EXISTS (SELECT 1 FROM leases WHERE name LIKE $1 AND holder <> $2 AND until_at >= ` + postgresNow + `)`
@@ -127,20 +127,26 @@ func (e *postgresEngine) listen(ctx context.Context, heard func()) error {
 	if _, err := conn.Exec(ctx, forgetPresent, listeners+"%"); err != nil {
 		return fromPostgres(ctx, err)
 	}
-	for said := (time.Time{}); ctx.Err() == nil; {
-		first := said.IsZero()
-		if time.Since(said) >= present/3 {
-			if err := e.sayPresent(ctx, conn); err != nil {
-				return fromPostgres(ctx, err)
-			}
-			said = time.Now()
-		}
-		if first {
-			heard() // what was committed before
-		}
-		if err := e.await(ctx, conn, time.Until(said.Add(present/3)), heard); err != nil {
+	if err := e.sayPresent(ctx, conn); err != nil {
+		return fromPostgres(ctx, err)
+	}
+	heard() // what was committed before
+	next, known := time.Now().Add(2*lookEvery), false
+	for ctx.Err() == nil {
+		if err := e.await(ctx, conn, time.Until(next), heard); err != nil {
 			return fromPostgres(ctx, err)
 		}
+		if time.Now().Before(next) {
+			continue
+		}
+		if !known { // from here on every node that commits knows that this one listens
+			known = true
+			heard()
+		}
+		if err := e.sayPresent(ctx, conn); err != nil {
+			return fromPostgres(ctx, err)
+		}
+		next = time.Now().Add(present / 3)
 	}
 	return nil
 }
