@@ -93,6 +93,12 @@ func (a *App) try(ctx context.Context, now time.Time, ask pim.Ask) (pim.Outcome,
 		return pim.Outcome{}, err
 	}
 	out, err := pim.Decide(now, c, ask, a.newID)
+	if (err != nil || !out.Changed()) && !ask.By.Clock {
+		// The answer tells what was read, which this node may not have met in the feed yet: the token that goes with it shall cover it.
+		if behind := a.CatchUp(ctx); behind != nil {
+			return pim.Outcome{}, behind
+		}
+	}
 	if err != nil {
 		return pim.Outcome{}, a.refused(ctx, now, c, ask, err)
 	}
