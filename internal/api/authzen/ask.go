@@ -185,6 +185,13 @@ const most = 1000
 // readEvaluations reads the body of several evaluations.
 func readEvaluations(body []byte, into *batch) error {
 	if !scanEvaluations(string(body), into) {
+		// Counted before they are read: a body of nothing but empty ones would take a hundred times its length.
+		var count struct {
+			Evaluations []json.RawMessage `json:"evaluations"`
+		}
+		if json.Unmarshal(body, &count) == nil && len(count.Evaluations) > most {
+			return malformed("There are more than %d evaluations.", most)
+		}
 		var w wireEvaluations
 		if err := object(body, &w); err != nil {
 			return err
@@ -193,9 +200,6 @@ func readEvaluations(body []byte, into *batch) error {
 		for i := range w.Evaluations {
 			into.list = append(into.list, w.Evaluations[i].asked())
 		}
-	}
-	if len(into.list) > most {
-		return malformed("There are more than %d evaluations.", most)
 	}
 	return nil
 }

@@ -89,6 +89,10 @@ func (s *scanner) within(name string, b *batch) {
 		return
 	}
 	for !s.odd {
+		if len(b.list) == most {
+			s.odd = true // the full decoder tells how many there are
+			return
+		}
 		b.list = append(b.list, asked{})
 		s.evaluation(&b.list[len(b.list)-1], nil)
 		if s.take(']') {

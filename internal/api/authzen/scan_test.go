@@ -2,6 +2,7 @@ package authzen
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -136,4 +137,19 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("got %+v of %s", got, text)
 		}
 	})
+}
+
+// TestWhatIsTooMuchCostsLittle: as many evaluations as a body can hold are refused for a few times the room of the body, whichever way
+// it is read.
+func TestWhatIsTooMuchCostsLittle(t *testing.T) {
+	for name, empty := range map[string]string{"scanned": `{},`, "decoded": `{"\u0073ubject":{}},`} {
+		body := []byte(`{"evaluations":[` + strings.Repeat(empty, 900_000/len(empty)) + `{}]}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := readEvaluations(body, new(batch))
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 64<<20 {
+			t.Errorf("%s: got %v after %d MB, want a refusal after few", name, err, took>>20)
+		}
+	}
 }

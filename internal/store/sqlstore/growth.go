@@ -53,11 +53,21 @@ func (g *growth) add(changes []*change) {
 
 // learn looks at the tables until the engine is closed.
 func (e *postgresEngine) learn() {
+	whenever(e.growth.look, e.growth.stop, rest, func(ctx context.Context) {
+		if err := e.lookAtGrown(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("the tables could not be looked at; queries may be slow for a minute", "error", err)
+		}
+	})
+}
+
+// whenever does something each time it is wanted, and rests in between, until it is stopped, which ends the context of what is being
+// done.
+func whenever(wanted, stop <-chan struct{}, rest time.Duration, do func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
 		select {
-		case <-e.growth.stop:
+		case <-stop:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -66,11 +76,9 @@ func (e *postgresEngine) learn() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.growth.look:
+		case <-wanted:
 		}
-		if err := e.lookAtGrown(ctx); err != nil && ctx.Err() == nil {
-			e.log.Warn("the tables could not be looked at; queries may be slow for a minute", "error", err)
-		}
+		do(ctx)
 		pause := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():

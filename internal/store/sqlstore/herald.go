@@ -62,34 +62,14 @@ func (h *herald) tell(members []*change) {
 
 // announce sends notices until the engine is closed. One that could not be sent is no harm: others read now and then.
 func (e *postgresEngine) announce() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-e.herald.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-e.herald.wanted:
-		}
+	whenever(e.herald.wanted, e.herald.stop, tellEvery, func(ctx context.Context) {
 		if !e.heeded(ctx) {
-			continue
+			return
 		}
 		if err := e.notify(ctx); err != nil && ctx.Err() == nil {
 			e.log.DebugContext(ctx, "other nodes were not told of a commit", "error", err)
 		}
-		pause := time.NewTimer(tellEvery)
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
-		}
-		pause.Stop()
-	}
+	})
 }
 
 // heeded says whether others listen, as far as this node knows.
