@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	providers "portcullis/test/issuer"
 )
 
 // echoVariable names a file of echoSettings: this program is then the server that answers every question without knowing anything.
@@ -79,7 +81,7 @@ func echo(ctx context.Context, file string) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	certificate, err := selfSigned(s.Certificate)
+	certificate, err := providers.SelfSigned(s.Certificate)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	providers "portcullis/test/issuer"
 	"sync"
 	"syscall"
 	"time"
@@ -82,7 +83,7 @@ func (b *bench) startOpenFGA(ctx context.Context, program, database string, cach
 }
 
 func (o *openfga) makeKey() error {
-	certificate, err := selfSigned(o.certificate)
+	certificate, err := providers.SelfSigned(o.certificate)
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,6 +31,7 @@ const (
 	name     = "https://issuer.test"
 	client   = "5f2a6c1e-9f0b-4f7e-8d43-0b7d3a1c9e21"
 	keyID    = "issuer"
+	keyBits  = 2048
 	// lifetime is that of a token, on both sides of now: servers whose clock is off believe it too.
 	lifetime = 3 * time.Hour
 )
@@ -45,22 +48,23 @@ type Issuer struct {
 // Person is somebody of the tenant.
 type Person struct{ ID, Name, Account string }
 
-// New runs an issuer for a tenant, and writes the certificate that servers have to trust to a file (SSL_CERT_FILE).
+// New runs an issuer for a tenant, whose tokens are signed as most providers sign theirs (RS256), and writes the certificate that servers
+// have to trust to a file (SSL_CERT_FILE).
 func New(ctx context.Context, tenant, certificateFile string) (*Issuer, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, err
 	}
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.ES256), Use: "sig"}}})
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}}})
 	if err != nil {
 		return nil, err
 	}
 	i := &Issuer{tenant: tenant, ended: make(chan struct{})}
-	i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: keyID}}, nil)
+	i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: keyID}}, nil)
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := selfSigned(key, certificateFile)
+	certificate, err := SelfSigned(certificateFile)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +91,13 @@ func (i *Issuer) Close() error {
 	return err
 }
 
-// selfSigned makes a certificate for the loopback address and writes it to a file.
-func selfSigned(key *ecdsa.PrivateKey, file string) (tls.Certificate, error) {
+// SelfSigned makes a certificate for the loopback address and writes it to a file.
+func SelfSigned(file string) (tls.Certificate, error) {
 	const validity = 24 * time.Hour // on both sides of now
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
 	t := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "issuer of tests"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-validity), NotAfter: time.Now().Add(validity), IsCA: true, BasicConstraintsValid: true,
@@ -113,16 +121,27 @@ func (i *Issuer) Settings() config.Issuer {
 
 // Token is an access token of a person who has just proved a second factor.
 func (i *Issuer) Token(p Person, scopes string) (string, error) {
-	now := time.Now()
-	claims, err := json.Marshal(map[string]any{
-		"iss": name, "aud": audience, "sub": p.ID, "oid": p.ID, "tid": i.tenant, "name": p.Name, "upn": p.Account, "scp": scopes,
-		"appid": client, "amr": []string{"pwd", "mfa"}, "auth_time": now.Unix(),
-		"iat": now.Add(-lifetime).Unix(), "nbf": now.Add(-lifetime).Unix(), "exp": now.Add(lifetime).Unix(), "uti": p.ID,
+	return i.sign(p.ID, map[string]any{
+		"name": p.Name, "upn": p.Account, "scp": scopes, "appid": client, "amr": []string{"pwd", "mfa"}, "auth_time": time.Now().Unix(),
 	})
+}
+
+// Application is an access token of an application that speaks for itself, with the permissions in roles.
+func (i *Issuer) Application(id, client, name string, roles ...string) (string, error) {
+	return i.sign(id, map[string]any{"idtyp": "app", "app_displayname": name, "roles": roles, "appid": client})
+}
+
+func (i *Issuer) sign(subject string, claims map[string]any) (string, error) {
+	now := time.Now()
+	maps.Copy(claims, map[string]any{
+		"iss": name, "aud": audience, "sub": subject, "oid": subject, "tid": i.tenant, "uti": subject,
+		"iat": now.Add(-lifetime).Unix(), "nbf": now.Add(-lifetime).Unix(), "exp": now.Add(lifetime).Unix(),
+	})
+	text, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	signed, err := i.signer.Sign(claims)
+	signed, err := i.signer.Sign(text)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
