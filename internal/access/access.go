@@ -92,6 +92,31 @@ const (
 	ByActivation
 )
 
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{NoGrant, Over, Later, NotActivated, Undermined, ByAssignment, ByActivation}
+}
+
+// String is the word for the reason in answers.
+func (r Reason) String() string {
+	switch r {
+	case Over:
+		return "over"
+	case Later:
+		return "later"
+	case NotActivated:
+		return "notActivated"
+	case Undermined:
+		return "undermined"
+	case ByAssignment:
+		return "assignment"
+	case ByActivation:
+		return "activation"
+	case NoGrant:
+	}
+	return "none"
+}
+
 // Check answers a question as of now.
 func (ix *Index) Check(now time.Time, q Question) Answer {
 	s := ix.snapshot(q.Tenant)

@@ -57,10 +57,9 @@ func nameOf(s api.Surface) string {
 
 // reasons are those of answers to questions whether somebody may.
 func reasons() []string {
-	return []string{
-		"assignment", "activation", "notActivated", "later", "over", "undermined", "none", "allowed", "denied", "constrained",
-		"unknownSubject", "unknownAction", "unknownResource", "stale", "behind", "forbidden",
-	}
+	all := append(authzen.Reasons(), native.Reasons()...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // openMetrics makes the metrics and takes their address.

@@ -13,17 +13,10 @@ import (
 	"portcullis/internal/rbac"
 )
 
-// The reasons of decisions. They may be added to.
+// The reasons of decisions, beside those of the index. They may be added to.
 const (
-	reasonAssignment      = "assignment"   // yes: held without end or for a time, as assigned
-	reasonActivation      = "activation"   // yes: activated
-	reasonNotActivated    = "notActivated" // eligible now, and not activated
-	reasonLater           = "later"        // holds at another time
-	reasonOver            = "over"         // was held
-	reasonUndermined      = "undermined"   // activated, but what that rests on does not hold
-	reasonNone            = "none"         // nothing gives it
-	reasonDenied          = "denied"       // a deny assignment forbids it
-	reasonConstrained     = "constrained"  // a condition does not hold
+	reasonDenied          = "denied"      // a deny assignment forbids it
+	reasonConstrained     = "constrained" // a condition does not hold
 	reasonUnknownSubject  = "unknownSubject"
 	reasonUnknownAction   = "unknownAction"
 	reasonUnknownResource = "unknownResource"
@@ -31,6 +24,17 @@ const (
 	reasonBehind          = "behind"    // this node does not see yet what the token names
 	reasonForbidden       = "forbidden" // the caller may not ask this; in one of several evaluations
 )
+
+// Reasons are all that decisions tell.
+func Reasons() []string {
+	all := []string{
+		reasonDenied, reasonConstrained, reasonUnknownSubject, reasonUnknownAction, reasonUnknownResource, reasonStale, reasonBehind, reasonForbidden,
+	}
+	for _, r := range access.Reasons() {
+		all = append(all, r.String())
+	}
+	return all
+}
 
 // decision is the answer to one question.
 type decision struct {
@@ -116,7 +120,7 @@ func (a *asking) answer(who pim.PrincipalID, to target) decision {
 func (a *asking) plainMember(who pim.PrincipalID, to target, d decision) decision {
 	for _, g := range a.index.GroupsAbove(a.now, a.call.Tenant, who) {
 		if g == pim.PrincipalID(to.scope) {
-			return decision{yes: true, reason: reasonAssignment, until: a.index.NextChange(a.now, a.call.Tenant, who), scope: to.scope}
+			return decision{yes: true, reason: access.ByAssignment.String(), until: a.index.NextChange(a.now, a.call.Tenant, who), scope: to.scope}
 		}
 	}
 	return d
@@ -226,42 +230,23 @@ func (a *asking) mayAsk(who pim.PrincipalID, about target) error {
 }
 
 func fromHeld(a access.Answer) decision {
-	return decision{yes: a.Held, reason: reasonOf(a.Reason), until: a.Until, next: a.Next, by: a.Ground, via: a.Via, scope: a.Scope}
+	return decision{yes: a.Held, reason: a.Reason.String(), until: a.Until, next: a.Next, by: a.Ground, via: a.Via, scope: a.Scope}
 }
 
 func fromAllowed(a access.ResourceAnswer) decision {
 	d := decision{yes: a.Verdict == rbac.Allowed, until: a.Until, next: a.Next, by: a.Ground, via: a.Via, scope: a.Scope}
 	switch a.Verdict {
 	case rbac.Allowed:
-		d.reason = reasonAssignment
+		d.reason = access.ByAssignment.String()
 		if a.Eligibility() != "" {
-			d.reason = reasonActivation
+			d.reason = access.ByActivation.String()
 		}
 	case rbac.Denied:
 		d.reason = reasonDenied
 	case rbac.Constrained:
 		d.reason = reasonConstrained
 	case rbac.NotAllowed:
-		d.reason = reasonNone
+		d.reason = access.NoGrant.String()
 	}
 	return d
-}
-
-func reasonOf(r access.Reason) string {
-	switch r {
-	case access.Over:
-		return reasonOver
-	case access.Later:
-		return reasonLater
-	case access.NotActivated:
-		return reasonNotActivated
-	case access.Undermined:
-		return reasonUndermined
-	case access.ByAssignment:
-		return reasonAssignment
-	case access.ByActivation:
-		return reasonActivation
-	case access.NoGrant:
-	}
-	return reasonNone
 }

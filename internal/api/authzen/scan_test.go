@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"portcullis/internal/access"
 	"portcullis/internal/pim"
 )
 
@@ -117,7 +118,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("c1", "4711", "/subscriptions/1", true)
 	f.Add("\"", "\\\u2028<", "\xff", true)
 	f.Fuzz(func(t *testing.T, token, group, scope string, yes bool) {
-		d := decision{yes: yes, reason: reasonNone, via: []pim.PrincipalID{pim.PrincipalID(group)}, scope: pim.Scope(scope)}
+		d := decision{yes: yes, reason: access.NoGrant.String(), via: []pim.PrincipalID{pim.PrincipalID(group)}, scope: pim.Scope(scope)}
 		a := asking{token: token}
 		var got struct {
 			Decision bool

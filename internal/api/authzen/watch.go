@@ -290,7 +290,7 @@ func (w *watching) lookAtAll(a *asking, events []byte, i int) ([]byte, error) {
 		}
 	}
 	if len(topics) == 0 || reason != "" {
-		d := no(cmp.Or(reason, reasonNone))
+		d := no(cmp.Or(reason, access.NoGrant.String()))
 		return w.tell(a, events, whole, &d), nil
 	}
 	delete(w.told, whole)

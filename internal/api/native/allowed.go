@@ -76,6 +76,18 @@ func questionOf(r *api.Request) (access.ResourceQuestion, error) {
 	return q, nil
 }
 
+// Reasons are all by which checks and actions are counted.
+func Reasons() []string {
+	var all []string
+	for _, v := range []rbac.Verdict{rbac.Allowed, rbac.Denied, rbac.Constrained, rbac.NotAllowed} {
+		all = append(all, verdictName(v))
+	}
+	for _, r := range access.Reasons() {
+		all = append(all, r.String())
+	}
+	return all
+}
+
 func verdictName(v rbac.Verdict) string {
 	switch v {
 	case rbac.Allowed:

@@ -49,13 +49,13 @@ func (s *Surface) checkRole(r *api.Request) (api.Answer, error) {
 	}
 	now := s.app.Time()
 	a := s.check.Check(now, q)
-	s.checked(reasonName(a.Reason))
+	s.checked(a.Reason.String())
 	via := a.Via
 	if via == nil {
 		via = []pim.PrincipalID{}
 	}
 	return answer(held{
-		Held: a.Held, At: now.UTC(), Until: instant(a.Until), Reason: reasonName(a.Reason), Principal: string(who),
+		Held: a.Held, At: now.UTC(), Until: instant(a.Until), Reason: a.Reason.String(), Principal: string(who),
 		Role: role, Scope: string(q.Scope), Schedule: string(a.Schedule()), Via: via,
 	})
 }
@@ -71,23 +71,4 @@ func scopeOf(text string) pim.Scope {
 		return pim.AdministrativeUnit(id)
 	}
 	return pim.Scope(lower)
-}
-
-func reasonName(r access.Reason) string {
-	switch r {
-	case access.Over:
-		return "over"
-	case access.Later:
-		return "later"
-	case access.NotActivated:
-		return "notActivated"
-	case access.Undermined:
-		return "undermined"
-	case access.ByAssignment:
-		return "assignment"
-	case access.ByActivation:
-		return "activation"
-	case access.NoGrant:
-	}
-	return "none"
 }
