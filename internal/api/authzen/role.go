@@ -30,6 +30,9 @@ type customRoles struct {
 	mu    sync.Mutex
 	read  time.Time
 	names *roleNames // nil: never read
+	// err is what the last reading failed with, and failed is when.
+	err    error
+	failed time.Time
 }
 
 type roleNames struct {
@@ -40,6 +43,10 @@ type roleNames struct {
 // rolesFor is how long custom roles of the directory are remembered by their names: no longer than a node may be stale. Who holds
 // them is not remembered.
 const rolesFor = 5 * time.Second
+
+// rolesWithin bounds the reading of custom roles, and rolesAgain is how soon after one that failed the next is made: a store that does
+// not answer keeps nobody waiting for more.
+const rolesWithin, rolesAgain = 2 * time.Second, time.Second
 
 // load makes the maps of built-in names when the first question comes.
 func (r *roles) load() {
@@ -103,8 +110,15 @@ func (r *roles) customOf(ctx context.Context, t pim.TenantID) (*roleNames, error
 	if age := now.Sub(c.read); c.names != nil && age < rolesFor && age >= 0 {
 		return c.names, nil
 	}
+	if since := now.Sub(c.failed); c.err != nil && since < rolesAgain && since >= 0 {
+		return nil, c.err
+	}
+	// Whoever waits for the lock waits for this reading: it goes on when the one who began it leaves, and not for long.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rolesWithin)
+	defer cancel()
 	all, err := r.list(ctx, t)
-	if err != nil {
+	if c.err = err; err != nil {
+		c.failed = r.now()
 		return nil, err
 	}
 	n := &roleNames{map[string]pim.RoleID{}, map[pim.RoleID]string{}}
